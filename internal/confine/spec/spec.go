@@ -1,0 +1,167 @@
+package spec
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/netip"
+)
+
+// Version is the form of Spec that this program writes and obeys.
+const Version = 1
+
+// UID and GID are who everything inside runs as, init included. It is never 0:
+// uid 0 of a user namespace may still write some sysctls.
+const (
+	UID = 1000
+	GID = 1000
+)
+
+// Spec says all that init enforces.
+type Spec struct {
+	Version  int      `json:"version"`
+	Name     string   `json:"name"` // the host name inside
+	Mounts   []Mount  `json:"mounts"`
+	Landlock Landlock `json:"landlock"`
+	Seccomp  Seccomp  `json:"seccomp"`
+	Network  Network  `json:"network"`
+	Rlimits  []Rlimit `json:"rlimits,omitempty"`
+	// Env is the whole environment of everything that runs inside; a command
+	// may add to it, never inherit.
+	Env []string `json:"env"`
+	// Dir is the working directory of everything that runs inside.
+	Dir string `json:"dir"`
+}
+
+// MountKind is what stands at one place of the built-up root.
+type MountKind string
+
+// The kinds of mount. Targets are made in order, parents first.
+const (
+	Bind    MountKind = "bind"    // Source, recursively, of a file or a folder
+	Lower   MountKind = "lower"   // Source as the only layer of a read-only overlay: host sockets beneath are dead
+	Tmpfs   MountKind = "tmpfs"   // fresh, Size bytes, Mode
+	Proc    MountKind = "proc"    // the sandbox's own
+	Devpts  MountKind = "devpts"  // a new instance
+	Mqueue  MountKind = "mqueue"  // the sandbox's own
+	Dir     MountKind = "dir"     // an empty folder of Mode
+	File    MountKind = "file"    // a small read-only file with Data
+	Symlink MountKind = "symlink" // Source is the link's text
+	Mask    MountKind = "mask"    // an unreadable nothing over an existing file or folder; skipped where the target does not exist
+)
+
+// Mount is one entry of the built-up root.
+type Mount struct {
+	Kind     MountKind `json:"kind"`
+	Source   string    `json:"source,omitempty"`
+	Target   string    `json:"target"`
+	ReadOnly bool      `json:"read_only,omitempty"`
+	NoExec   bool      `json:"no_exec,omitempty"`
+	Mode     uint32    `json:"mode,omitempty"`
+	Size     int64     `json:"size,omitempty"`
+	Data     []byte    `json:"data,omitempty"`
+	// Owner asks for an id-mapped mount in which the host's owner of Source is
+	// the sandbox's user. Only a supervisor started by root can make one.
+	Owner bool `json:"owner,omitempty"`
+	// Fd, when not 0, is the position (from 1) among the descriptors handed
+	// over with the spec of a detached mount that takes Source's place: a
+	// supervisor started by root makes them, since the sandbox's user may not
+	// reach Source. Set by launch alone.
+	Fd int `json:"fd,omitempty"`
+}
+
+// Access is what a Landlock rule grants beneath a path.
+type Access string
+
+// The accesses. Everything that no rule grants is refused.
+const (
+	ReadFile  Access = "read-file"  // one file, read
+	Read      Access = "read"       // files and folders, read
+	ReadExec  Access = "read-exec"  // and execute
+	ReadWrite Access = "read-write" // everything but making devices
+	Device    Access = "device"     // read, write and ioctl of existing files
+)
+
+// Landlock is the second, independent layer of the filesystem wall.
+type Landlock struct {
+	Off   bool       `json:"off,omitempty"` // the operator wrote so, or a test
+	Rules []PathRule `json:"rules"`
+}
+
+// PathRule grants Access beneath Path; a Path that does not exist is refused
+// unless Optional.
+type PathRule struct {
+	Path     string `json:"path"`
+	Access   Access `json:"access"`
+	Optional bool   `json:"optional,omitempty"`
+}
+
+// Seccomp is the process wall's filter; its table is confine's own.
+type Seccomp struct {
+	Off bool `json:"off,omitempty"` // only ever set by a test
+}
+
+// Network is the network wall inside: routes, capture and the sockets that are
+// handed out.
+type Network struct {
+	// CaptureOff leaves the namespace with a dead loopback and nothing else.
+	// Only ever set by a test.
+	CaptureOff bool `json:"capture_off,omitempty"`
+	// GatePort is the port of the transparent listeners.
+	GatePort uint16 `json:"gate_port"`
+	// Routers are the loopback addresses on which the inference router listens.
+	Routers []netip.AddrPort `json:"routers"`
+}
+
+// Rlimit is one resource limit of everything that runs inside.
+type Rlimit struct {
+	Resource int    `json:"resource"` // RLIMIT_* of getrlimit(2)
+	Soft     uint64 `json:"soft"`
+	Hard     uint64 `json:"hard"`
+}
+
+// Wall is one of the four.
+type Wall string
+
+// The walls, in the article's order.
+const (
+	NetworkWall    Wall = "network"
+	FilesystemWall Wall = "filesystem"
+	ProcessWall    Wall = "process"
+	InferenceWall  Wall = "inference"
+)
+
+// Proof is one forbidden thing that was tried inside, at the point of exec,
+// before the agent's first instruction.
+type Proof struct {
+	Wall    Wall   `json:"wall"`
+	Layer   string `json:"layer"` // Landlock, mounts, seccomp, capabilities, capture …
+	Tried   string `json:"tried"` // "open /home", "ptrace", "connect 192.0.2.1:9"
+	Got     string `json:"got"`   // "permission denied"
+	Refused bool   `json:"refused"`
+}
+
+// Encode writes s as JSON.
+func Encode(s Spec) ([]byte, error) {
+	s.Version = Version
+	return json.Marshal(s)
+}
+
+// Decode reads one Spec, and refuses another version, an unknown field and
+// anything behind it.
+func Decode(b []byte) (Spec, error) {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	var s Spec
+	if err := d.Decode(&s); err != nil {
+		return Spec{}, fmt.Errorf("decode spec: %w", err)
+	}
+	if s.Version != Version {
+		return Spec{}, fmt.Errorf("decode spec: version %d: want %d", s.Version, Version)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return Spec{}, fmt.Errorf("decode spec: trailing bytes")
+	}
+	return s, nil
+}

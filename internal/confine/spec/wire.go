@@ -1,0 +1,105 @@
+package spec
+
+import "net/netip"
+
+// The wire between supervisor and init: one SOCK_SEQPACKET socket, a JSON
+// message a packet, descriptors beside it as SCM_RIGHTS.
+//
+//	supervisor                                init (PID 1 inside)
+//	    spec + detached mounts     ──────────>  builds the walls
+//	    <──────────  sockets       (listeners, DNS, nflog: Sockets says which is which)
+//	    <──────────  notify        (the seccomp listener; init keeps no copy)
+//	    <──────────  proof         (what was tried and refused), or failed
+//	    run        ──────────>     spawner forks it
+//	    <──────────  started       (its ends of stdio, or the PTY's master)
+//	    <──────────  exited
+//	    who, dialers, signal …     at any time, answered by the same ID
+//
+// End of file on the socket ends init, and with it the sandbox.
+
+// Op is the kind of a message.
+type Op string
+
+// What the supervisor asks, and what init says.
+const (
+	OpSpec    Op = "spec"    // first packet; its fds are the detached mounts, preceded by the spec's own memfd
+	OpRun     Op = "run"     // start Command
+	OpSignal  Op = "signal"  // send Signal to the process group of run ID Target
+	OpWho     Op = "who"     // who holds the TCP socket Local → Remote?
+	OpLook    Op = "look"    // which program is PID (as seen inside)?
+	OpDialers Op = "dialers" // Count unconnected TCP sockets of the sandbox's namespace, please
+
+	OpSockets Op = "sockets" // Sockets, fds in that order
+	OpNotify  Op = "notify"  // one fd
+	OpProof   Op = "proof"   // Proofs; the sandbox stands
+	OpStarted Op = "started" // PID, fds: stdin, stdout, stderr; or the PTY's master
+	OpExited  Op = "exited"  // Code or Signal
+	OpHolders Op = "holders" // Programs: answer to who and look
+	OpSock    Op = "sock"    // fds: answer to dialers
+	OpFailed  Op = "failed"  // Error (and Wall, where a wall could not be built)
+)
+
+// Message is one packet. Fields that an Op does not name are empty.
+type Message struct {
+	Op       Op             `json:"op"`
+	ID       uint64         `json:"id,omitempty"`
+	Command  *Command       `json:"command,omitempty"`
+	Target   uint64         `json:"target,omitempty"`
+	Signal   int            `json:"signal,omitempty"`
+	Count    int            `json:"count,omitempty"`
+	IPv6     bool           `json:"ipv6,omitempty"`
+	PID      int            `json:"pid,omitempty"`
+	Code     int            `json:"code,omitempty"`
+	Local    netip.AddrPort `json:"local,omitzero"`
+	Remote   netip.AddrPort `json:"remote,omitzero"`
+	Sockets  []Socket       `json:"sockets,omitempty"`
+	Proofs   []Proof        `json:"proofs,omitempty"`
+	Programs []Program      `json:"programs,omitempty"`
+	ABI      int            `json:"abi,omitempty"` // with proof: the Landlock ABI in force
+	Wall     Wall           `json:"wall,omitempty"`
+	Error    string         `json:"error,omitempty"`
+}
+
+// Command is one program to run inside.
+type Command struct {
+	Argv []string `json:"argv"` // Argv[0] is looked up in the sandbox's PATH
+	Env  []string `json:"env,omitempty"`
+	Dir  string   `json:"dir,omitempty"`
+	TTY  bool     `json:"tty,omitempty"`
+	Rows uint16   `json:"rows,omitempty"`
+	Cols uint16   `json:"cols,omitempty"`
+}
+
+// SocketUse says what a handed-out socket is for.
+type SocketUse string
+
+// The sockets that init makes inside and hands out.
+const (
+	Capture4 SocketUse = "capture4" // transparent TCP listener, IPv4
+	Capture6 SocketUse = "capture6"
+	Router   SocketUse = "router" // TCP listener of the inference router, at Addr
+	Names4   SocketUse = "names4" // UDP port 53, any address
+	Names6   SocketUse = "names6"
+	Refused  SocketUse = "refused" // NETLINK_NETFILTER socket, NFLOG group RefusedGroup: packets of other protocols
+)
+
+// RefusedGroup is the NFLOG group to which refused packets are logged.
+const RefusedGroup = 5
+
+// Socket names one handed-out descriptor.
+type Socket struct {
+	Use  SocketUse      `json:"use"`
+	Addr netip.AddrPort `json:"addr,omitzero"`
+}
+
+// Program is one process inside, as init sees it. Where init cannot tell, the
+// answer has no Program at all.
+type Program struct {
+	PID  int    `json:"pid"`
+	Exe  string `json:"exe"` // path inside, " (deleted)" kept
+	Dev  uint64 `json:"dev"`
+	Ino  uint64 `json:"ino"`
+	Name string `json:"name"` // comm, for people only: a program can set it
+	// Parents are the executables of its ancestors, nearest first.
+	Parents []string `json:"parents,omitempty"`
+}

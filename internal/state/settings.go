@@ -1,0 +1,61 @@
+package state
+
+import "time"
+
+// Settings is sandbox.yaml: what was decided when the sandbox was created.
+// Nothing in it changes without a rebuild; its digest is kept with the active
+// generation, and a sandbox whose file differs does not start.
+type Settings struct {
+	Version   int       `yaml:"version"` // SettingsVersion
+	Name      string    `yaml:"name"`
+	Created   time.Time `yaml:"created"`
+	Agent     string    `yaml:"agent"` // openclaw, none
+	Blueprint Blueprint `yaml:"blueprint"`
+	Driver    string    `yaml:"driver"` // native
+	Mounts    []Mount   `yaml:"mounts,omitempty"`
+	Limits    Limits    `yaml:"limits"`
+	Ports     Ports     `yaml:"ports"`
+	Walls     Walls     `yaml:"walls"`
+	// User is the host's uid and gid that the sandbox runs as when its
+	// supervisor is root; 0 when the supervisor is an ordinary user, who the
+	// sandbox then runs as.
+	User uint32 `yaml:"user,omitempty"`
+}
+
+// SettingsVersion is the form of sandbox.yaml that this program writes.
+const SettingsVersion = 1
+
+// Blueprint names what is inside.
+type Blueprint struct {
+	Name    string `yaml:"name"`
+	Version string `yaml:"version"`
+	Digest  string `yaml:"digest"` // sha256:…
+}
+
+// Mount is a folder or file of the host that was handed over.
+type Mount struct {
+	Host     string `yaml:"host"`
+	Sandbox  string `yaml:"sandbox"` // below /sandbox
+	ReadOnly bool   `yaml:"read_only,omitempty"`
+}
+
+// Limits are the sandbox's shares of the machine; 0 is no limit of ours.
+type Limits struct {
+	MemoryBytes int64   `yaml:"memory_bytes"`
+	Pids        int     `yaml:"pids"`
+	CPUs        float64 `yaml:"cpus,omitempty"`
+	Files       uint64  `yaml:"files"`     // open files of one process
+	TmpBytes    int64   `yaml:"tmp_bytes"` // size of /tmp
+}
+
+// Ports are the host's loopback ports that lead inside.
+type Ports struct {
+	Gateway int `yaml:"gateway"` // to 127.0.0.1:18789 inside; 0 is none
+}
+
+// Walls says which of the operator's two choices were made. The zero value is
+// enforced.
+type Walls struct {
+	NetworkOff    bool `yaml:"network_off,omitempty"`
+	FilesystemOff bool `yaml:"filesystem_off,omitempty"`
+}
