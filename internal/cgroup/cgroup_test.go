@@ -1,0 +1,90 @@
+package cgroup
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// A sandbox may start as many processes as its group allows, and not one more.
+func TestLimitsHold(t *testing.T) {
+	g, err := Make("test-"+strings.ToLower(t.Name())+"-"+randomName(t), Limits{Pids: 4, MemoryBytes: 64 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g.version == 0 {
+		t.Skip("needs a writable control group: " + g.why)
+	}
+	t.Cleanup(g.Remove)
+	for _, c := range []struct {
+		name  string
+		procs string
+		fails bool
+	}{
+		{"within", "1 2", false},
+		{"beyond", "1 2 3 4 5 6", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out, err := runIn(t, g, "for i in "+c.procs+"; do /bin/sleep 5 & done; kill $(jobs -p)")
+			if failed := strings.Contains(out, "ork"); failed != c.fails {
+				t.Errorf("forking %s: %v, output %q; want a refused fork: %v", c.procs, err, out, c.fails)
+			}
+		})
+	}
+	if out, _ := runIn(t, g, `head -c 200000000 /dev/zero | tail; echo "code ${PIPESTATUS[1]}"`); !strings.Contains(out, "code 137") {
+		t.Errorf("taking 200 MB of 64: %q; want a kill", out)
+	}
+	if g.OOMKills() == 0 {
+		t.Error("no kill was counted")
+	}
+}
+
+func randomName(t *testing.T) string {
+	return strings.ReplaceAll(strings.TrimPrefix(t.TempDir(), os.TempDir()), "/", "-")
+}
+
+// runIn runs a script whose shell is in the group before its first command.
+func runIn(t *testing.T, g *Group, script string) (string, error) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	cmd := exec.CommandContext(t.Context(), "/bin/bash", "-c", "read -u 3; "+script)
+	cmd.ExtraFiles = []*os.File{r}
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Add(cmd.Process.Pid); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.WriteString("\n"); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	err = cmd.Wait()
+	return out.String(), err
+}
+
+// Where a group can be made is read from the kernel's own tables.
+func TestPlace(t *testing.T) {
+	v1, v2 := hierarchies([]byte("31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n" +
+		"35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n" +
+		"36 31 0:33 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n" +
+		"41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n"))
+	if v2 != "/sys/fs/cgroup/unified" || v1["memory"] != "/sys/fs/cgroup/memory" || v1["cpu"] != "/sys/fs/cgroup/cpu,cpuacct" {
+		t.Errorf("hierarchies: v1 %v, v2 %q", v1, v2)
+	}
+	m := memberships([]byte("4:memory:/a/b\n1:cpu,cpuacct:/c\n0::/user.slice/x.scope\n"))
+	if m["memory"] != "/a/b" || m["cpuacct"] != "/c" || m[""] != "/user.slice/x.scope" {
+		t.Errorf("memberships: %v", m)
+	}
+	if _, err := find(fstest.MapFS{}); err == nil {
+		t.Error("a machine without /proc/self/cgroup has a place")
+	}
+}

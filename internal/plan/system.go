@@ -1,0 +1,52 @@
+package plan
+
+// System is the part of the host's own file tree that a sandbox on the
+// machine's /usr is built from.
+type System struct {
+	// Links are the top-level symbolic links of a merged /usr, such as
+	// "/bin" → "usr/bin".
+	Links map[string]string
+	// Folders are those of SystemFolders that are real folders, in that order.
+	Folders []string
+	// Etc are those of EtcWanted that exist here.
+	Etc []EtcEntry
+	// Localtime is the content of /etc/localtime, empty for UTC.
+	Localtime []byte
+}
+
+// EtcEntry is a file or folder of the host's /etc.
+type EtcEntry struct {
+	Path   string
+	Folder bool
+}
+
+// SystemFolders are where a Linux system keeps its programs.
+var SystemFolders = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"}
+
+// EtcWanted are the files and folders of the host's /etc that programs need
+// and that say nothing about the operator. All others do not exist inside.
+var EtcWanted = []string{
+	"/etc/alternatives", // Debian's symbolic links into /usr
+	"/etc/ca-certificates.conf",
+	"/etc/crypto-policies", // Fedora's OpenSSL configuration
+	"/etc/debian_version",
+	"/etc/fonts",           // browsers
+	"/etc/java-11-openjdk", // Debian keeps a JVM's own configuration here
+	"/etc/java-17-openjdk",
+	"/etc/java-21-openjdk",
+	"/etc/ld.so.cache",
+	"/etc/ld.so.conf",
+	"/etc/ld.so.conf.d",
+	"/etc/magic",
+	"/etc/mime.types",
+	"/etc/os-release",
+	"/etc/pki/ca-trust/extracted", // Fedora's certificates
+	"/etc/pki/tls/certs",
+	"/etc/pki/tls/openssl.cnf",
+	"/etc/protocols",
+	"/etc/services",
+	"/etc/ssl/cert.pem", // Alpine's certificates
+	"/etc/ssl/certs",
+	"/etc/ssl/openssl.cnf",
+	"/etc/terminfo",
+}
