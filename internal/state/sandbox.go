@@ -1,0 +1,119 @@
+package state
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Sandbox is the place of one sandbox. All its methods but the writing ones
+// may be called whether or not it exists.
+type Sandbox struct {
+	home Home
+	name Name
+}
+
+func (s Sandbox) in(path ...string) string {
+	return filepath.Join(append([]string{s.home.Dir, string(s.name)}, path...)...)
+}
+
+// Name is its name.
+func (s Sandbox) Name() Name { return s.name }
+
+// Home is where it lies.
+func (s Sandbox) Home() Home { return s.home }
+
+// Dir is its folder.
+func (s Sandbox) Dir() string { return s.in() }
+
+// Settings is sandbox.yaml.
+func (s Sandbox) Settings() string { return s.in("sandbox.yaml") }
+
+// PolicyFile is the network policy.
+func (s Sandbox) PolicyFile() string { return s.in("network-policy.yaml") }
+
+// InferenceFile is the inference policy.
+func (s Sandbox) InferenceFile() string { return s.in("inference.yaml") }
+
+// PolicyNotes is POLICY.md, bound read-only into the sandbox.
+func (s Sandbox) PolicyNotes() string { return s.in("POLICY.md") }
+
+// Workspace is the sandbox's /sandbox. No host process opens anything below it
+// by path once the sandbox has lived: the agent can put a link there.
+func (s Sandbox) Workspace() string { return s.in("workspace") }
+
+// AuditDir holds the book.
+func (s Sandbox) AuditDir() string { return s.in("audit") }
+
+// Anchor is the book's anchor, outside the sandbox's folder.
+func (s Sandbox) Anchor() string { return filepath.Join(s.home.Anchors(), string(s.name)) }
+
+// HostKeyFile is the private SSH host key of its connect, exec and copy sessions.
+func (s Sandbox) HostKeyFile() string { return s.in("host_key") }
+
+// RunDir holds what a running supervisor needs.
+func (s Sandbox) RunDir() string { return s.in("run") }
+
+// ControlSocket is the supervisor's socket. The path may be longer than a
+// socket address: control.Listen and control.Dial go through its folder.
+func (s Sandbox) ControlSocket() string { return s.in("run", "control.sock") }
+
+// LockFile is held by the supervisor as long as it lives.
+func (s Sandbox) LockFile() string { return s.in("run", "lock") }
+
+// PendingFile keeps the questions to the operator across a restart.
+func (s Sandbox) PendingFile() string { return s.in("run", "approvals.json") }
+
+// SupervisorLog is what the supervisor says.
+func (s Sandbox) SupervisorLog() string { return s.in("run", "supervisor.log") }
+
+// AgentLog is the agent's output.
+func (s Sandbox) AgentLog() string { return s.in("run", "agent.log") }
+
+// InferenceLog is bound read-only to /sandbox/.openclaw/inference.log.
+func (s Sandbox) InferenceLog() string { return s.in("inference.log") }
+
+// Exists says whether a sandbox of that name was created.
+func (s Sandbox) Exists() bool {
+	info, err := os.Lstat(s.Settings())
+	return err == nil && info.Mode().IsRegular()
+}
+
+// taken says whether anything at all lies at its place.
+func (s Sandbox) taken() bool {
+	_, err := os.Lstat(s.Dir())
+	return err == nil
+}
+
+// NotFound means that no sandbox has the name.
+type NotFound struct{ Name Name }
+
+func (e *NotFound) Error() string { return fmt.Sprintf("no sandbox named %q", string(e.Name)) }
+
+// Hint says how to see those that exist.
+func (e *NotFound) Hint() string { return "nemoclaw list, or nemoclaw onboard --name " + string(e.Name) }
+
+// Taken means that the name is in use.
+type Taken struct{ Name, Free Name }
+
+func (e *Taken) Error() string { return fmt.Sprintf("a sandbox named %q exists", string(e.Name)) }
+
+// Hint is a name that is free.
+func (e *Taken) Hint() string { return "try " + string(e.Free) }
+
+// Wanted says whether the operator wants it to run; `start --all` obeys it.
+func (s Sandbox) Wanted() bool {
+	_, err := os.Lstat(s.in("wanted"))
+	return err == nil
+}
+
+// SetWanted writes down, durably, whether it should run.
+func (s Sandbox) SetWanted(run bool) error {
+	if run {
+		return WriteDurable(s.in("wanted"), []byte("running\n"), 0o600)
+	}
+	if err := os.Remove(s.in("wanted")); err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("write wanted state: %w", err)
+	}
+	return syncDir(s.Dir())
+}
