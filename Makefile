@@ -1,0 +1,63 @@
+# nemoclaw: everything goes through here. `make demo` and `make test` do all
+# the set-up they need; downloads are kept in .cache, which git ignores.
+SHELL      := /bin/bash
+export CGO_ENABLED := 0
+GO         ?= go
+VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS    := -s -w -X github.com/nemoclaw/nemoclaw/internal/version.String=$(VERSION)
+INIT       := internal/launch/init/nemoclaw-init
+LINT       := .cache/bin/golangci-lint
+GO_SOURCES := $(shell find cmd internal blueprints -name '*.go' -o -name '*.json' -o -name '*.yaml' 2>/dev/null)
+
+.PHONY: build demo test check bench escapes install clean needs needs-test
+
+build: bin/nemoclaw bin/openshell ## the product: one file, two names
+
+$(INIT): $(shell find cmd/init internal/confine -name '*.go' 2>/dev/null) go.mod
+	@mkdir -p $(@D)
+	$(GO) build -trimpath -ldflags "-s -w" -o $@ ./cmd/init
+
+bin/nemoclaw: $(INIT) $(GO_SOURCES) go.mod
+	@mkdir -p bin
+	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o $@ ./cmd/nemoclaw
+
+bin/openshell: bin/nemoclaw
+	@ln -sf nemoclaw $@
+
+needs:
+	@scripts/needs.sh build
+
+needs-test: needs
+	@scripts/needs.sh test
+
+demo: needs ## a sandbox with the real OpenClaw, one message, and a rogue model that gets nowhere
+	@$(MAKE) --no-print-directory build
+	@demo/demo.sh
+
+test: needs-test build ## all tests
+	$(GO) test -timeout 30m ./...
+
+check: needs build $(LINT) ## format, vet, lint with the import arrows, race detector, tidy
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "not gofmt clean"; exit 1; }
+	$(GO) vet ./...
+	$(LINT) run ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 40m ./internal/...
+	@cp go.mod go.mod.was && cp go.sum go.sum.was && $(GO) mod tidy && \
+	  { cmp -s go.mod go.mod.was && cmp -s go.sum go.sum.was; r=$$?; mv go.mod.was go.mod; mv go.sum.was go.sum; \
+	    [ $$r = 0 ] || { echo "go mod tidy is not clean"; exit 1; }; }
+
+$(LINT):
+	@mkdir -p $(@D)
+	GOBIN=$(CURDIR)/$(@D) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+bench: needs-test build ## side by side with the peers, as ratios
+	$(GO) run ./bench
+
+escapes: build ## what must be refused, a line a case
+	$(GO) test -count=1 -v ./test/escape | grep -E '^(=|---|\||ok|FAIL|PASS|case)' || true
+
+install: build
+	./install.sh --from-source
+
+clean:
+	rm -rf bin $(INIT)
