@@ -75,9 +75,12 @@ func (h Home) scratch(prefix string) (dir string, done func(), err error) {
 		return "", nil, fmt.Errorf("make folder: %w", err)
 	}
 	unlock, err := lockDir(dir)
-	if err != nil {
+	if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, fs.ErrNotExist) {
 		// Another's sweep was quicker than our lock and takes the folder away.
 		return h.scratch(prefix)
+	}
+	if err != nil {
+		return "", nil, fmt.Errorf("lock folder: %w", err)
 	}
 	return dir, func() {
 		_ = removeAll(dir)

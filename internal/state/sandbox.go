@@ -91,7 +91,9 @@ type NotFound struct{ Name Name }
 func (e *NotFound) Error() string { return fmt.Sprintf("no sandbox named %q", string(e.Name)) }
 
 // Hint says how to see those that exist.
-func (e *NotFound) Hint() string { return "nemoclaw list, or nemoclaw onboard --name " + string(e.Name) }
+func (e *NotFound) Hint() string {
+	return "nemoclaw list, or nemoclaw onboard --name " + string(e.Name)
+}
 
 // Taken means that the name is in use.
 type Taken struct{ Name, Free Name }
