@@ -1,0 +1,288 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"path"
+	"slices"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// A connection waits at most maxHold for the operator. Node's fetch gives up on
+// a silent socket after about ten seconds, so a longer hold would turn a
+// question into an error of the network; the default leaves it two seconds to
+// make the connection itself. Zero holds nothing: the question is asked, the
+// connection fails at once, and the answer serves the retry.
+const (
+	defaultHold = 8 * time.Second
+	maxHold     = 9 * time.Second
+)
+
+// Policy is a network policy: what may be reached. The nil and the zero Policy
+// deny everything.
+type Policy struct {
+	off      bool // the operator switched the wall off
+	egress   []*rule
+	deny     []*rule
+	allows   index // of egress
+	denies   index // of deny
+	unlisted Action
+	asked    unlistedLine
+	hold     time.Duration
+	held     bool // the file says hold
+	revision string
+}
+
+// unlistedLine is where the file says what becomes of the unlisted; 0: nowhere.
+type unlistedLine int
+
+// Open is the policy of a sandbox whose operator switched the network wall off
+// at its creation: it allows everything.
+func Open() *Policy {
+	return &Policy{off: true, unlisted: Allow, hold: defaultHold, revision: "off"}
+}
+
+// Rules is how many rules there are, of both kinds.
+func (p *Policy) Rules() int {
+	if p == nil {
+		return 0
+	}
+	return len(p.egress) + len(p.deny)
+}
+
+// Revision is the first 12 hexadecimal digits of the SHA-256 of the file; "off"
+// for an open policy.
+func (p *Policy) Revision() string {
+	if p == nil {
+		return ""
+	}
+	return p.revision
+}
+
+// Hold is how long a connection waits for the operator's answer.
+func (p *Policy) Hold() time.Duration {
+	if p == nil {
+		return 0
+	}
+	return p.hold
+}
+
+// Parse reads network-policy.yaml. The name is for messages. With an error,
+// which is an *Invalid with every problem, there is no policy.
+func Parse(file string, data []byte) (*Policy, error) {
+	d := readDocument(file, data)
+	if d.root == nil {
+		return nil, d.err()
+	}
+	p := &Policy{hold: defaultHold, revision: revision(data)}
+	d.policy(p)
+	if err := d.err(); err != nil {
+		return nil, err
+	}
+	if p.asked == 0 && p.Rules() > 0 {
+		p.unlisted = Ask
+	}
+	p.allows, p.denies = makeIndex(p.egress), makeIndex(p.deny)
+	return p, nil
+}
+
+func revision(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])[:12]
+}
+
+func (d *document) policy(p *Policy) {
+	d.fields(d.root, readers{
+		"egress": func(n *yaml.Node) {
+			p.egress = d.rules(n, Allow)
+		},
+		"deny": func(n *yaml.Node) {
+			p.deny = d.rules(n, Deny)
+		},
+		"unlisted": func(n *yaml.Node) {
+			p.asked = unlistedLine(n.Line)
+			if d.word(n, "ask", "deny") == "ask" {
+				p.unlisted = Ask
+			}
+		},
+		"hold": func(n *yaml.Node) {
+			p.hold, p.held = d.duration(n, 0, maxHold), true
+		},
+	})
+}
+
+func (d *document) rules(n *yaml.Node, action Action) []*rule {
+	var rules []*rule
+	seen := map[string]int{}
+	d.items(n, `rules such as {host: "api.github.com", port: 443}`, func(item *yaml.Node) {
+		r, ok := d.rule(item, action)
+		if !ok {
+			return
+		}
+		if d.unique(item, r, seen) {
+			rules = append(rules, r)
+		}
+	})
+	return rules
+}
+
+// unique refuses a rule that a rule before says already.
+func (d *document) unique(item *yaml.Node, r *rule, seen map[string]int) bool {
+	ports := r.ports
+	if len(ports) == 0 {
+		ports = []Port{0}
+	}
+	for _, port := range ports {
+		if first, twice := seen[r.key(port)]; twice {
+			d.at(item, "each rule once", "%q stands in line %d already", r.text, first)
+			return false
+		}
+	}
+	for _, port := range ports {
+		seen[r.key(port)] = r.line
+	}
+	return true
+}
+
+// rule reads one rule; ok is false where it has problems.
+func (d *document) rule(n *yaml.Node, action Action) (r *rule, ok bool) {
+	before := len(d.found)
+	r = &rule{action: action, line: n.Line}
+	known := d.ruleReaders(r)
+	if action == Deny {
+		d.onlyAllow(known, "binaries", "a deny holds for every program, since a program can be copied")
+		d.onlyAllow(known, "addresses", "a deny by address is a rule with the address as its host")
+		d.onlyAllow(known, "expires", "a deny that ends by itself would open something")
+	}
+	d.fields(n, known)
+	if n.Kind == yaml.MappingNode {
+		d.needed(n, action)
+	}
+	r.text = r.describe()
+	return r, len(d.found) == before
+}
+
+func (d *document) onlyAllow(known readers, key, why string) {
+	known[key] = func(n *yaml.Node) { d.at(n, "no "+key+" under deny", "%s", why) }
+}
+
+func (d *document) ruleReaders(r *rule) readers {
+	return readers{
+		"host":      func(n *yaml.Node) { r.host = d.host(n) },
+		"port":      func(n *yaml.Node) { d.onePort(n, r) },
+		"ports":     func(n *yaml.Node) { d.manyPorts(n, r) },
+		"binaries":  func(n *yaml.Node) { r.binaries = d.binaries(n) },
+		"addresses": func(n *yaml.Node) { d.addresses(n, r) },
+		"expires":   func(n *yaml.Node) { r.expires = d.moment(n) },
+		"note":      func(n *yaml.Node) { r.note, _ = d.text(n, "a text") },
+		"http": func(n *yaml.Node) {
+			d.at(n, "no http", "method and path rules are not enforced by this version, so they are not accepted")
+		},
+		"credential": func(n *yaml.Node) {
+			d.at(n, "no credential", "credentials are not added by this version, so they are not accepted")
+		},
+	}
+}
+
+// needed demands the host, and the port of an allow: "any port" must be a
+// decision that somebody wrote. Both keys of the port at once is a slip.
+func (d *document) needed(n *yaml.Node, action Action) {
+	has := map[string]*yaml.Node{}
+	for key := range pairs(n) {
+		has[key.Value] = key
+	}
+	if has["host"] == nil {
+		d.at(n, `host: "…"`, "a rule without host")
+	}
+	if has["port"] == nil && has["ports"] == nil && action == Allow {
+		d.at(n, "port: 443, or ports: [80, 443]", "a rule without port")
+	}
+	if has["port"] != nil && has["ports"] != nil {
+		d.at(has["ports"], "port or ports", "both port and ports")
+	}
+}
+
+func (d *document) host(n *yaml.Node) pattern {
+	text, ok := d.text(n, `a host such as "api.github.com"`)
+	if !ok {
+		return pattern{}
+	}
+	host, err := parsePattern(text)
+	if err != nil {
+		d.bad(n, err)
+	}
+	return host
+}
+
+func (d *document) onePort(n *yaml.Node, r *rule) {
+	if n.Kind == yaml.SequenceNode {
+		d.at(n, "one port; several are written ports: [80, 443]", "a list")
+		return
+	}
+	if port, ok := d.port(n); ok {
+		r.ports = append(r.ports, port)
+	}
+}
+
+func (d *document) manyPorts(n *yaml.Node, r *rule) {
+	r.list = true
+	if len(n.Content) == 0 {
+		d.at(n, "a list of at least one port, such as [80, 443]", "%s", describe(n))
+		return
+	}
+	d.items(n, "ports", func(item *yaml.Node) {
+		port, ok := d.port(item)
+		if ok && slices.Contains(r.ports, port) {
+			d.at(item, "each port once", "port %d again", port)
+			return
+		}
+		if ok {
+			r.ports = append(r.ports, port)
+		}
+	})
+}
+
+func (d *document) binaries(n *yaml.Node) []string {
+	const want = "a list of absolute paths inside the sandbox, such as [/usr/bin/git]"
+	if len(n.Content) == 0 { // an empty list must not come to mean any program
+		d.at(n, want, "%s", describe(n))
+		return nil
+	}
+	var paths []string
+	d.items(n, "absolute paths", func(item *yaml.Node) {
+		exe, ok := d.text(item, "an absolute path")
+		switch {
+		case !ok:
+		case !path.IsAbs(exe) || path.Clean(exe) != exe || exe == "/":
+			d.at(item, "an absolute path without . or .. such as /usr/bin/git", "%q", exe)
+		case slices.Contains(paths, exe):
+			d.at(item, "each program once", "%q again", exe)
+		default:
+			paths = append(paths, exe)
+		}
+	})
+	return paths
+}
+
+// addresses are those that a name may have. A rule whose host is an address
+// has said it already.
+func (d *document) addresses(n *yaml.Node, r *rule) {
+	if len(n.Content) == 0 {
+		d.at(n, "a list such as [10.0.0.0/8]", "%s", describe(n))
+		return
+	}
+	d.items(n, "addresses and CIDRs", func(item *yaml.Node) {
+		p, ok := d.prefix(item)
+		switch c, what := classify(p.Addr()); {
+		case !ok:
+		case c == never:
+			d.at(item, "an address of a host", "%s, to which no connection can be made", what)
+		case slices.Contains(r.addresses, p):
+			d.at(item, "each address once", "%s again", p)
+		default:
+			r.addresses = append(r.addresses, p)
+		}
+	})
+}

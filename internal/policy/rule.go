@@ -1,0 +1,67 @@
+package policy
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// rule is one element of egress or deny.
+type rule struct {
+	action    Action // Allow or Deny
+	host      pattern
+	ports     []Port // in the order of the file; none: every port (deny alone)
+	list      bool   // the file says ports, not port
+	binaries  []string
+	addresses []netip.Prefix
+	expires   time.Time
+	note      string
+	line      int
+	text      string // for verdicts: "allow api.github.com:443"
+}
+
+// describe gives a rule the text that verdicts carry.
+func (r *rule) describe() string {
+	text := r.action.String() + " " + r.host.text
+	if strings.Contains(r.host.text, ":") {
+		text = r.action.String() + " [" + r.host.text + "]"
+	}
+	for i, port := range r.ports {
+		text += separator(i, ":", ",") + strconv.Itoa(int(port))
+	}
+	for i, exe := range r.binaries {
+		text += separator(i, " for ", ", ") + exe
+	}
+	return text
+}
+
+func separator(i int, first, next string) string {
+	if i == 0 {
+		return first
+	}
+	return next
+}
+
+func (r *rule) hasPort(p Port) bool {
+	return len(r.ports) == 0 || slices.Contains(r.ports, p)
+}
+
+// expired: a rule holds until its moment, not at it.
+func (r *rule) expired(now time.Time) bool {
+	return !r.expires.IsZero() && !now.Before(r.expires)
+}
+
+// key is equal for two rules of which one would be said twice, for one port.
+func (r *rule) key(p Port) string {
+	sorted := slices.Sorted(slices.Values(r.binaries))
+	return r.host.text + "\x00" + strconv.Itoa(int(p)) + "\x00" + strings.Join(sorted, "\x00")
+}
+
+// equal compares what two rules say, not where they stand.
+func (r *rule) equal(o *rule) bool {
+	return r.action == o.action && r.host == o.host && slices.Equal(r.ports, o.ports) && r.list == o.list &&
+		slices.Equal(r.binaries, o.binaries) && slices.Equal(r.addresses, o.addresses) &&
+		r.expires.Equal(o.expires) && r.note == o.note
+}
