@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nemoclaw/nemoclaw/internal/blueprint"
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 )
 
@@ -33,9 +34,10 @@ func mounts(in Input) []spec.Mount {
 	m = append(m, deviceMounts()...)
 	m = append(m, spec.Mount{Kind: spec.Tmpfs, Target: "/tmp", Mode: 0o1777, Size: in.Limits.TmpBytes})
 	if in.Content != "" {
-		m = append(m,
-			spec.Mount{Kind: spec.Dir, Target: "/opt", Mode: 0o755},
-			spec.Mount{Kind: spec.Bind, Source: in.Content, Target: ContentTarget, ReadOnly: true})
+		for _, d := range parents(blueprint.ContentDir) {
+			m = append(m, spec.Mount{Kind: spec.Dir, Target: d, Mode: 0o755})
+		}
+		m = append(m, spec.Mount{Kind: spec.Bind, Source: in.Content, Target: blueprint.ContentDir, ReadOnly: true})
 	}
 	m = append(m, spec.Mount{Kind: spec.Bind, Source: in.Workspace, Target: "/sandbox"})
 	for _, x := range in.Mounts {
@@ -69,6 +71,9 @@ func etcMounts(in Input) []spec.Mount {
 	for _, f := range etcFiles(in) {
 		m = append(m, spec.Mount{Kind: spec.File, Target: f.path, Mode: 0o444, Data: []byte(f.text)})
 	}
+	for _, p := range famous {
+		m = append(m, spec.Mount{Kind: spec.File, Target: p, Mode: closed})
+	}
 	if len(in.System.Localtime) > 0 {
 		m = append(m, spec.Mount{Kind: spec.File, Target: "/etc/localtime", Mode: 0o444, Data: in.System.Localtime})
 	}
@@ -94,6 +99,10 @@ func parents(p string) []string {
 	slices.Reverse(out)
 	return out
 }
+
+// famous are the files that everybody tries first. They are empty and closed,
+// so that the answer is "permission denied", not a guess about this machine.
+var famous = []string{"/etc/gshadow", "/etc/shadow", "/etc/sudoers"}
 
 type etcFile struct{ path, text string }
 
@@ -175,7 +184,7 @@ func rules(in Input) []spec.PathRule {
 		spec.PathRule{Path: "/dev/mqueue", Access: spec.ReadWrite, Optional: true},
 		spec.PathRule{Path: "/tmp", Access: spec.ReadWrite})
 	if in.Content != "" {
-		r = append(r, spec.PathRule{Path: ContentTarget, Access: spec.ReadExec})
+		r = append(r, spec.PathRule{Path: blueprint.ContentDir, Access: spec.ReadExec})
 	}
 	r = append(r, spec.PathRule{Path: "/sandbox", Access: spec.ReadWrite})
 	return r

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nemoclaw/nemoclaw/internal/blueprint"
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 )
 
@@ -27,7 +28,7 @@ type Input struct {
 	Workspace string // host path of /sandbox
 	// Content is the blueprint's verified tree on the host; empty for none.
 	Content string
-	// Path are folders below ContentTarget that come first in PATH.
+	// Path are folders below blueprint.ContentDir that come first in PATH.
 	Path []string
 	// Env is what the blueprint adds to the environment, "KEY=value".
 	Env []string
@@ -59,10 +60,7 @@ type Limits struct {
 	TmpBytes int64
 }
 
-// ContentTarget is where a blueprint's tree stands inside.
-const ContentTarget = "/opt/nemoclaw"
-
-// Hint is what the operator can do about an Input that cannot be enforced.
+// Refusal is an Input that cannot be enforced as it is asked.
 type Refusal struct {
 	Act, Thing, Cause, Remedy string
 }
@@ -135,7 +133,7 @@ func rlimits(l Limits) []spec.Rlimit {
 func environment(in Input) []string {
 	dirs := make([]string, 0, len(in.Path)+6)
 	for _, p := range in.Path {
-		dirs = append(dirs, path.Join(ContentTarget, p))
+		dirs = append(dirs, path.Join(blueprint.ContentDir, p))
 	}
 	dirs = append(dirs, "/sandbox/.local/bin", "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/usr/local/go/bin")
 	env := []string{
