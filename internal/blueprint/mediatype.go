@@ -1,0 +1,20 @@
+package blueprint
+
+// The media types of a blueprint's OCI artifact.
+const (
+	ArtifactType      = "application/vnd.nemoclaw.blueprint.v1"
+	TypeManifest      = "application/vnd.nemoclaw.blueprint.manifest.v1+json"
+	TypeNetworkPolicy = "application/vnd.nemoclaw.network-policy.v1+yaml"
+	TypeInference     = "application/vnd.nemoclaw.inference.v1+yaml"
+	TypeSeed          = "application/vnd.nemoclaw.seed.v1"
+	TypeNpmLock       = "application/vnd.nemoclaw.npm-lock.v3+json"
+	TypeImage         = "application/vnd.oci.image.manifest.v1+json"
+)
+
+// MaxBlob is the most bytes that a blob of an artifact may have (packages are
+// not blobs of the artifact; they have bounds of their own).
+const MaxBlob = 16 << 20
+
+var mediaTypes = map[string]bool{
+	TypeManifest: true, TypeNetworkPolicy: true, TypeInference: true, TypeSeed: true, TypeNpmLock: true,
+}

@@ -1,0 +1,181 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/blueprint"
+)
+
+// Cleared is what Clear removed.
+type Cleared struct {
+	Bytes   int64
+	Files   int
+	Kept    []string // blueprints whose content living sandboxes use
+	Damaged []string // of those, the ones whose content was not right: put aside, made anew by the next rebuild
+}
+
+// Clear forgets all fetched bytes and all unpacked content but that of the
+// blueprints in keep, which living generations use. Even of those, content
+// that is not right goes: it is renamed, so that a running sandbox that has it
+// mounted lives on, and removed by the next Clear. It waits for an Ensure that
+// is under way.
+func (s *Store) Clear(ctx context.Context, keep []blueprint.Digest) (Cleared, error) {
+	if _, err := os.Lstat(s.dir); errors.Is(err, fs.ErrNotExist) {
+		return Cleared{}, nil
+	}
+	if err := s.make(); err != nil {
+		return Cleared{}, err
+	}
+	unlock, err := lock(ctx, s.path("locks", "all"), unix.LOCK_EX, nil)
+	if err != nil {
+		return Cleared{}, err
+	}
+	defer unlock()
+	c := clearing{store: s, files: map[string]bool{}, content: map[string]bool{}}
+	for _, d := range keep {
+		if err := c.keep(ctx, d); err != nil {
+			return c.done, err
+		}
+	}
+	return c.done, errors.Join(
+		c.trees(),
+		c.sweep("partial"),
+		c.sweep("blobs", "sha512"),
+		c.sweep("blobs", "sha256"),
+		c.index(ctx),
+	)
+}
+
+// clearing is one Clear.
+type clearing struct {
+	store   *Store
+	digests []blueprint.Digest
+	files   map[string]bool // blobs that stay
+	content map[string]bool // folders of content that stay
+	done    Cleared
+}
+
+// keep marks what belongs to d, if it is right.
+func (c *clearing) keep(ctx context.Context, d blueprint.Digest) error {
+	a, err := c.store.pinned(blueprint.Ref{Digest: d})
+	if err != nil {
+		return nil // not here, or damaged: its blobs go, and a built-in one comes back by itself
+	}
+	name := a.Manifest.Ref().String()
+	c.done.Kept = append(c.done.Kept, name)
+	if _, err := c.store.open(d); err == nil {
+		c.digests = append(c.digests, d)
+		c.files[d.Hex()] = true
+		for digest := range a.Blobs {
+			c.files[digest.Hex()] = true
+		}
+	}
+	found, err := c.store.unpacked(d)
+	if errors.Is(err, errNoContent) {
+		return nil
+	}
+	if err == nil {
+		err = c.store.verify(ctx, Content{Dir: found.tree(), Tree: found.Index}, nil)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		c.done.Damaged = append(c.done.Damaged, name)
+		return c.aside(c.store.contentName(d))
+	}
+	c.content[c.store.contentName(d)] = true
+	return nil
+}
+
+// aside renames damaged content, under a name that this Clear leaves alone.
+func (c *clearing) aside(name string) error {
+	to, err := os.MkdirTemp(c.store.path("content"), oldPrefix)
+	if err != nil {
+		return err
+	}
+	c.content[filepath.Base(to)] = true
+	return os.Rename(c.store.path("content", name), filepath.Join(to, name))
+}
+
+// trees removes the content that nobody keeps. Other platforms' stays where
+// its blueprint stays.
+func (c *clearing) trees() error {
+	entries, err := os.ReadDir(c.store.path("content"))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		digits, _, _ := strings.Cut(e.Name(), "-")
+		other := e.Name() != c.store.contentName(blueprint.Digest("sha256:"+digits)) &&
+			slices.ContainsFunc(c.digests, func(d blueprint.Digest) bool { return d.Hex() == digits })
+		if c.content[e.Name()] || other {
+			continue
+		}
+		if err := c.remove(c.store.path("content", e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweep removes the files of a folder that are not to stay.
+func (c *clearing) sweep(parts ...string) error {
+	dir := c.store.path(parts...)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if c.files[e.Name()] {
+			continue
+		}
+		if err := c.remove(filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remove takes name away whole: first from its place, then file by file, so
+// that a crash leaves nothing half.
+func (c *clearing) remove(name string) error {
+	filepath.WalkDir(name, func(_ string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() {
+			if info, err := e.Info(); err == nil {
+				c.done.Bytes += info.Size()
+				c.done.Files++
+			}
+		}
+		return nil
+	})
+	away := filepath.Join(filepath.Dir(name), newPrefix+"gone-"+filepath.Base(name))
+	if err := os.Rename(name, away); err != nil {
+		return err
+	}
+	return os.RemoveAll(away)
+}
+
+// index forgets the names of what is gone; an index that cannot be read is
+// begun anew.
+func (c *clearing) index(ctx context.Context) error {
+	if _, err := c.store.index(); err != nil {
+		if err := os.Remove(c.store.path(ocispec.ImageIndexFile)); err != nil {
+			return err
+		}
+	}
+	return c.store.editIndex(ctx, func(list []ocispec.Descriptor) []ocispec.Descriptor {
+		return slices.DeleteFunc(list, func(d ocispec.Descriptor) bool {
+			return !slices.Contains(c.digests, blueprint.Digest(d.Digest))
+		})
+	})
+}

@@ -1,0 +1,277 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/blueprint"
+)
+
+// The names in one folder below content.
+const (
+	treeName   = "tree"
+	indexName  = "index"
+	recordName = "record.json"
+	newPrefix  = ".new-"
+	oldPrefix  = ".damaged-"
+)
+
+// record says what the folder beside it holds.
+type record struct {
+	Format    int              `json:"format"`
+	Blueprint string           `json:"blueprint"` // NAME@VERSION, for people
+	Digest    blueprint.Digest `json:"digest"`
+	Platform  string           `json:"platform"`
+	Index     blueprint.Digest `json:"index"` // of the file named index
+	Bytes     int64            `json:"bytes"`
+	Files     int              `json:"files"`
+
+	dir string // where it was read
+}
+
+const recordFormat = 1
+
+var errNoContent = errors.New("not unpacked here")
+
+func (r record) tree() string { return filepath.Join(r.dir, treeName) }
+
+// contentName is the folder of one blueprint for one platform: a home may be
+// shared by machines of several kinds.
+func (s *Store) contentName(d blueprint.Digest) string {
+	name := d.Hex() + "-" + s.platform.OS + "-" + s.platform.Arch
+	if s.platform.Libc == "musl" {
+		name += "-musl"
+	}
+	return name
+}
+
+// unpacked reads the record of what was unpacked for d.
+func (s *Store) unpacked(d blueprint.Digest) (record, error) {
+	dir := s.path("content", s.contentName(d))
+	body, err := readBounded(filepath.Join(dir, recordName))
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(dir); err == nil {
+			return record{}, &blueprint.Mismatch{What: "content: record.json", Why: "missing"}
+		}
+		return record{}, errNoContent
+	}
+	if err != nil {
+		return record{}, err
+	}
+	r := record{dir: dir}
+	if err := json.Unmarshal(body, &r); err != nil || r.Format != recordFormat || r.Digest != d {
+		return record{}, &blueprint.Mismatch{What: "content: record.json", Why: "not the record of this blueprint"}
+	}
+	return r, nil
+}
+
+// NoRoom says that the disk is too full.
+type NoRoom struct {
+	Dir        string
+	Need, Have int64 // bytes
+}
+
+func (n *NoRoom) Error() string {
+	return fmt.Sprintf("unpack blueprint: %s has %d MB free, %d MB are needed", n.Dir, n.Have>>20, n.Need>>20)
+}
+
+// Hint is what helps.
+func (n *NoRoom) Hint() string {
+	return fmt.Sprintf("free %d MB, or set NEMOCLAW_HOME to a folder on another disk", (n.Need-n.Have)>>20+1)
+}
+
+// room asks before the work begins whether it can end.
+func (s *Store) room(p *blueprint.Packages) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(s.dir, &st); err != nil {
+		return nil // the writes will tell
+	}
+	have, need := int64(st.Bavail)*st.Bsize, p.Download+p.Unpacked
+	if have < need {
+		return &NoRoom{Dir: s.dir, Need: need, Have: have}
+	}
+	return nil
+}
+
+// unpackAll makes the content of a under another name, syncs it and renames it.
+// The caller holds the blueprint's lock.
+func (s *Store) unpackAll(ctx context.Context, a blueprint.Artifact, packages []blueprint.Package, p Progress) (err error) {
+	name := s.contentName(a.Digest)
+	s.sweep(name)
+	dir, err := os.MkdirTemp(s.path("content"), newPrefix+name+"-")
+	if err != nil {
+		return fmt.Errorf("unpack blueprint: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(dir)
+		}
+	}()
+	m, end := start(ctx, p, Step{Phase: Unpacking, FilesTotal: len(packages), BytesTotal: a.Manifest.Packages.Unpacked})
+	defer end()
+	entries, err := s.fill(ctx, dir, a, packages, m)
+	if err != nil {
+		return err
+	}
+	if err := s.describe(dir, a, entries); err != nil {
+		return err
+	}
+	if err := syncTree(dir); err != nil {
+		return err
+	}
+	if err := os.Rename(dir, s.path("content", name)); err != nil {
+		return fmt.Errorf("unpack blueprint: %w", err)
+	}
+	return syncFolder(s.path("content"))
+}
+
+// sweep removes what a process that was killed left of name. Nobody works on
+// it: the caller holds its lock.
+func (s *Store) sweep(name string) {
+	left, _ := filepath.Glob(s.path("content", newPrefix+name+"-*"))
+	for _, dir := range left {
+		os.RemoveAll(dir)
+	}
+}
+
+// fill unpacks every package below dir/tree, the largest first.
+func (s *Store) fill(ctx context.Context, dir string, a blueprint.Artifact, packages []blueprint.Package, m *meter) ([]entry, error) {
+	tree, err := s.skeleton(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer tree.Close()
+	entries, err := frames(tree, packages)
+	if err != nil {
+		return nil, err
+	}
+	when, err := time.Parse(time.DateOnly, a.Manifest.Published)
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex // guards entries
+	group, inner := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for _, p := range s.largestFirst(packages) {
+		group.Go(func() error {
+			made, err := s.unpackOne(inner, tree, unpacking{pkg: p, bounds: s.bounds, when: when, meter: m})
+			mu.Lock()
+			defer mu.Unlock()
+			entries = append(entries, made...)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	links, err := link(tree, packages)
+	return append(entries, links...), err
+}
+
+func (s *Store) skeleton(dir string) (*os.Root, error) {
+	name := filepath.Join(dir, treeName)
+	if err := errors.Join(os.Mkdir(name, folderMode), os.Chmod(name, folderMode)); err != nil {
+		return nil, fmt.Errorf("unpack blueprint: %w", err)
+	}
+	return os.OpenRoot(name)
+}
+
+// frames makes the folders that packages lie in, the packages' own included.
+func frames(tree *os.Root, packages []blueprint.Package) ([]entry, error) {
+	var made []entry
+	seen := map[string]bool{}
+	for _, p := range packages {
+		parts := strings.Split(p.Path, "/")
+		for i := range parts {
+			name := path.Join(parts[:i+1]...)
+			if seen[name] {
+				continue
+			}
+			seen[name] = true
+			if err := errors.Join(tree.Mkdir(name, folderMode), tree.Chmod(name, folderMode)); err != nil {
+				return nil, fmt.Errorf("unpack package %s: %w", p, err)
+			}
+			made = append(made, entry{Path: name, Kind: isFolder, Mode: folderMode})
+		}
+	}
+	return made, nil
+}
+
+func (s *Store) unpackOne(ctx context.Context, tree *os.Root, u unpacking) ([]entry, error) {
+	tarball, err := openBlob(s.blobPath(u.pkg.Integrity))
+	if err != nil {
+		return nil, fmt.Errorf("unpack package %s: %w", u.pkg, err)
+	}
+	defer tarball.Close()
+	u.meter.item(u.pkg.String())
+	made, err := unpack(ctx, tree, tarball, u)
+	u.meter.file()
+	return made, err
+}
+
+// largestFirst puts the packages whose tarballs take longest at the front, so
+// that no core is left alone with the last of them.
+func (s *Store) largestFirst(packages []blueprint.Package) []blueprint.Package {
+	size := map[blueprint.Digest]int64{}
+	for _, p := range packages {
+		if info, err := os.Stat(s.blobPath(p.Integrity)); err == nil {
+			size[p.Integrity] = info.Size()
+		}
+	}
+	order := slices.Clone(packages)
+	slices.SortStableFunc(order, func(a, b blueprint.Package) int {
+		return int(size[b.Integrity] - size[a.Integrity])
+	})
+	return order
+}
+
+// describe writes the index and the record.
+func (s *Store) describe(dir string, a blueprint.Artifact, entries []entry) error {
+	index := encodeTree(entries)
+	r := record{
+		Format: recordFormat, Blueprint: a.Manifest.Ref().String(), Digest: a.Digest,
+		Platform: s.platform.String(), Index: blueprint.Sum(index),
+	}
+	for _, e := range entries {
+		if e.Kind == isFile {
+			r.Files++
+			r.Bytes += e.Size
+		}
+	}
+	body, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile(filepath.Join(dir, indexName), index, 0o600),
+		os.WriteFile(filepath.Join(dir, recordName), append(body, '\n'), 0o600),
+	)
+}
+
+// syncTree makes everything below dir durable with one call, instead of one a
+// file.
+func syncTree(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := unix.Syncfs(int(d.Fd())); err != nil {
+		return fmt.Errorf("unpack blueprint: syncfs: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package store
+
+import (
+	"context"
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/blueprint"
+)
+
+// Ensure makes the blueprint that ref means whole and ready here: it resolves,
+// checks, fetches what is missing, checks that, unpacks, and reads the
+// unpacked tree again. With everything here already it only checks, and asks
+// nobody. Interrupted at any point, it leaves nothing that could be taken for
+// whole, and the next call goes on where it was. p may be nil.
+//
+// Errors: *Unknown, *blueprint.Mismatch, *Hostile, *registry.None,
+// *registry.Status, *Unreadable, the context's.
+func (s *Store) Ensure(ctx context.Context, ref blueprint.Ref, p Progress) (Content, error) {
+	a, err := s.resolve(ref)
+	if err != nil {
+		return Content{}, err
+	}
+	if err := a.Manifest.RunsOn(s.platform); err != nil {
+		return Content{}, err
+	}
+	if err := s.make(); err != nil {
+		return Content{}, err
+	}
+	waiting := func() {
+		if p != nil {
+			p(Step{Phase: Waiting})
+		}
+	}
+	unlock, err := s.lockFor(ctx, a, waiting)
+	if err != nil {
+		return Content{}, err
+	}
+	defer unlock()
+	if err := s.keep(ctx, a); err != nil {
+		return Content{}, named(err, a.Manifest.Ref())
+	}
+	c, err := s.ready(ctx, a, p)
+	return c, named(err, a.Manifest.Ref())
+}
+
+// lockFor keeps Clear and other processes that work on the same blueprint away.
+func (s *Store) lockFor(ctx context.Context, a blueprint.Artifact, waiting func()) (func(), error) {
+	all, err := lock(ctx, s.path("locks", "all"), unix.LOCK_SH, waiting)
+	if err != nil {
+		return nil, err
+	}
+	one, err := lock(ctx, s.path("locks", a.Digest.Hex()), unix.LOCK_EX, waiting)
+	if err != nil {
+		all()
+		return nil, err
+	}
+	return func() { one(); all() }, nil
+}
+
+// ready gives the content of a, made now if it is not here.
+func (s *Store) ready(ctx context.Context, a blueprint.Artifact, p Progress) (Content, error) {
+	c := Content{Manifest: a.Manifest, Digest: a.Digest, Artifact: a}
+	if a.Manifest.Packages == nil {
+		return c, nil
+	}
+	found, err := s.unpacked(a.Digest)
+	if errors.Is(err, errNoContent) {
+		err = s.build(ctx, a, p)
+		if err == nil {
+			found, err = s.unpacked(a.Digest)
+		}
+	}
+	if err != nil {
+		return Content{}, err
+	}
+	c.Dir, c.Tree = found.tree(), found.Index
+	return c, s.verify(ctx, c, p)
+}
+
+// build fetches and unpacks.
+func (s *Store) build(ctx context.Context, a blueprint.Artifact, p Progress) error {
+	lock, err := a.Lock()
+	if err != nil {
+		return err
+	}
+	packages, err := lock.For(s.platform)
+	if err != nil {
+		return err
+	}
+	if err := s.room(a.Manifest.Packages); err != nil {
+		return err
+	}
+	m, end := start(ctx, p, Step{Phase: Fetching, FilesTotal: len(packages), BytesTotal: a.Manifest.Packages.Download})
+	err = s.fetch(ctx, packages, m)
+	end()
+	if err != nil {
+		return err
+	}
+	return s.unpackAll(ctx, a, packages, p)
+}

@@ -1,0 +1,218 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	ocidigest "github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/blueprint"
+)
+
+// makeLayout writes oci-layout, the file that says what the folder is.
+func (s *Store) makeLayout() error {
+	if _, err := os.Lstat(s.path(ocispec.ImageLayoutFile)); err == nil {
+		return nil
+	}
+	body, err := json.Marshal(ocispec.ImageLayout{Version: ocispec.ImageLayoutVersion})
+	if err != nil {
+		return err
+	}
+	return put(s.path(ocispec.ImageLayoutFile), append(body, '\n'))
+}
+
+// index reads index.json; one that is missing is empty.
+func (s *Store) index() (ocispec.Index, error) {
+	empty := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex, Manifests: []ocispec.Descriptor{}}
+	body, err := readBounded(s.path(ocispec.ImageIndexFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return empty, nil
+	}
+	if err != nil {
+		return ocispec.Index{}, err
+	}
+	var index ocispec.Index
+	if err := json.Unmarshal(body, &index); err != nil {
+		return ocispec.Index{}, &Unreadable{File: s.path(ocispec.ImageIndexFile), Cause: err}
+	}
+	return index, nil
+}
+
+// cached are the digests of the blueprints that index.json names.
+func (s *Store) cached() ([]blueprint.Digest, error) {
+	index, err := s.index()
+	if err != nil {
+		return nil, err
+	}
+	var all []blueprint.Digest
+	for _, d := range index.Manifests {
+		digest, err := blueprint.ParseDigest(string(d.Digest))
+		if err == nil && d.ArtifactType == blueprint.ArtifactType {
+			all = append(all, digest)
+		}
+	}
+	return all, nil
+}
+
+// open reads one cached blueprint and checks all of it.
+func (s *Store) open(d blueprint.Digest) (blueprint.Artifact, error) {
+	image, err := s.blob(d)
+	if err != nil {
+		return blueprint.Artifact{}, err
+	}
+	return blueprint.OpenArtifact(d, image, func(b blueprint.Blob) ([]byte, error) { return s.blob(b.Digest) })
+}
+
+// blob reads the bytes called d; whether they are is for the caller to check.
+func (s *Store) blob(d blueprint.Digest) ([]byte, error) {
+	body, err := readBounded(s.blobPath(d))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &blueprint.Mismatch{What: "cached file " + d.Short(), Want: d}
+	}
+	return body, err
+}
+
+// keep enters a into the layout. What is there already is compared: a damaged
+// blob is an error, not something to write over.
+func (s *Store) keep(ctx context.Context, a blueprint.Artifact) error {
+	files := map[blueprint.Digest][]byte{a.Digest: a.Image}
+	for digest, body := range a.Blobs {
+		files[digest] = body
+	}
+	for digest, body := range files {
+		if err := s.keepBlob(a, digest, body); err != nil {
+			return err
+		}
+	}
+	return s.enter(ctx, a)
+}
+
+func (s *Store) keepBlob(a blueprint.Artifact, d blueprint.Digest, body []byte) error {
+	have, err := readBounded(s.blobPath(d))
+	if errors.Is(err, fs.ErrNotExist) {
+		return put(s.blobPath(d), body)
+	}
+	if err != nil {
+		return err
+	}
+	if got := blueprint.Sum(have); got != d {
+		return &blueprint.Mismatch{Blueprint: a.Manifest.Ref().String(), What: "cached file", Want: d, Got: got}
+	}
+	return nil
+}
+
+// enter names a in index.json.
+func (s *Store) enter(ctx context.Context, a blueprint.Artifact) error {
+	return s.editIndex(ctx, func(list []ocispec.Descriptor) []ocispec.Descriptor {
+		same := func(d ocispec.Descriptor) bool { return string(d.Digest) == string(a.Digest) }
+		if slices.ContainsFunc(list, same) {
+			return list
+		}
+		return append(list, ocispec.Descriptor{
+			MediaType:    blueprint.TypeImage,
+			ArtifactType: blueprint.ArtifactType,
+			Digest:       ocidigest.Digest(a.Digest),
+			Size:         int64(len(a.Image)),
+			Annotations:  map[string]string{ocispec.AnnotationRefName: a.Manifest.Ref().String()},
+		})
+	})
+}
+
+// editIndex changes the list of index.json under its lock; an unchanged list is
+// not written.
+func (s *Store) editIndex(ctx context.Context, edit func([]ocispec.Descriptor) []ocispec.Descriptor) error {
+	unlock, err := lock(ctx, s.path("locks", "index"), unix.LOCK_EX, nil)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	index, err := s.index()
+	if err != nil {
+		return err
+	}
+	before := len(index.Manifests)
+	_, missing := os.Lstat(s.path(ocispec.ImageIndexFile))
+	index.Manifests = edit(index.Manifests)
+	if len(index.Manifests) == before && missing == nil {
+		return nil
+	}
+	body, err := json.MarshalIndent(index, "", "  ")
+	if err != nil {
+		return err
+	}
+	return put(s.path(ocispec.ImageIndexFile), append(body, '\n'))
+}
+
+// Unreadable is a file of the store that is not in form.
+type Unreadable struct {
+	File  string
+	Cause error
+}
+
+func (u *Unreadable) Error() string {
+	return fmt.Sprintf("read blueprint store: %s: %v", u.File, u.Cause)
+}
+
+// Unwrap gives the cause.
+func (u *Unreadable) Unwrap() error { return u.Cause }
+
+// Hint is what helps.
+func (u *Unreadable) Hint() string { return "nemoclaw blueprint cache clear" }
+
+// readBounded reads a regular file of at most blueprint.MaxBlob bytes.
+func readBounded(file string) ([]byte, error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	body, err := io.ReadAll(io.LimitReader(f, blueprint.MaxBlob+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > blueprint.MaxBlob {
+		return nil, fmt.Errorf("read %s: more than %d bytes", file, blueprint.MaxBlob)
+	}
+	return body, nil
+}
+
+// put writes a small file durably: under another name, synced, renamed, and
+// the folder synced.
+func put(file string, body []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(file), ".new-*")
+	if err != nil {
+		return fmt.Errorf("write blueprint store: %w", err)
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(body)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err == nil {
+		err = syncFolder(filepath.Dir(file))
+	}
+	if err != nil {
+		return fmt.Errorf("write blueprint store: %w", err)
+	}
+	return nil
+}
+
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}

@@ -1,0 +1,62 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// lock takes the flock(2) of file, shared or exclusive, and gives the function
+// that releases it. If another holds it, waiting is called once (nil is none)
+// and lock waits until ctx ends. The file stays: removing one that somebody
+// waits for would give two processes two locks.
+func lock(ctx context.Context, file string, how int, waiting func()) (unlock func(), err error) {
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock blueprint store: %w", err)
+	}
+	if err := flock(ctx, f, how, waiting); err != nil {
+		return nil, fmt.Errorf("lock blueprint store: %w", err)
+	}
+	return func() { f.Close() }, nil
+}
+
+// flock locks an open file, or closes it.
+func flock(ctx context.Context, f *os.File, how int, waiting func()) error {
+	err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, unix.EWOULDBLOCK) {
+		f.Close()
+		return fmt.Errorf("flock %s: %w", f.Name(), err)
+	}
+	if waiting != nil {
+		waiting()
+	}
+	got := make(chan error, 1)
+	go func() { got <- flockUntil(f, how) }()
+	select {
+	case err := <-got:
+		if err != nil {
+			f.Close()
+		}
+		return err
+	case <-ctx.Done():
+		// flock cannot be called off: whenever it ends, the lock goes at once.
+		go func() { <-got; f.Close() }()
+		return ctx.Err()
+	}
+}
+
+func flockUntil(f *os.File, how int) error {
+	for {
+		err := unix.Flock(int(f.Fd()), how)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}

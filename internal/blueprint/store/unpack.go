@@ -1,0 +1,216 @@
+package store
+
+import (
+	"archive/tar"
+	"bufio"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/nemoclaw/nemoclaw/internal/blueprint"
+)
+
+const (
+	fileMode    = 0o644
+	programMode = 0o755
+	folderMode  = 0o755
+)
+
+// unpacking is one package on its way into the tree.
+type unpacking struct {
+	pkg    blueprint.Package
+	root   *os.Root // the package's own folder
+	bounds bounds
+	when   time.Time // of every file
+	meter  *meter
+
+	entries []entry
+	folders map[string]bool // made by this package, relative to it
+	bytes   int64
+	buf     []byte
+}
+
+// unpack writes the package in the tarball below its place in tree. The bytes
+// are hashed once more as they are unpacked, from the same open file that was
+// checked, and a wrong digest is a Mismatch: the caller throws the tree away.
+func unpack(ctx context.Context, tree *os.Root, tarball *os.File, u unpacking) ([]entry, error) {
+	if err := check(tarball, u.pkg); err != nil {
+		return nil, err
+	}
+	root, err := tree.OpenRoot(u.pkg.Path)
+	if err != nil {
+		return nil, fmt.Errorf("unpack package %s: %w", u.pkg, err)
+	}
+	defer root.Close()
+	u.root, u.folders, u.buf = root, map[string]bool{".": true}, make([]byte, 128<<10)
+	sum := u.pkg.Integrity.New()
+	raw := io.TeeReader(bufio.NewReaderSize(tarball, 256<<10), sum)
+	if err := u.tarball(ctx, raw); err != nil {
+		return nil, err
+	}
+	if _, err := io.Copy(io.Discard, raw); err != nil {
+		return nil, err
+	}
+	if got := blueprint.Finish(sum); got != u.pkg.Integrity {
+		return nil, &blueprint.Mismatch{What: "package " + u.pkg.String(), Want: u.pkg.Integrity, Got: got}
+	}
+	return u.entries, nil
+}
+
+// check reads the tarball whole, before a byte of it is unpacked, and goes
+// back to its beginning.
+func check(tarball *os.File, pkg blueprint.Package) error {
+	sum := pkg.Integrity.New()
+	if _, err := io.Copy(sum, tarball); err != nil {
+		return err
+	}
+	if got := blueprint.Finish(sum); got != pkg.Integrity {
+		return &blueprint.Mismatch{What: "cached package " + pkg.String(), Want: pkg.Integrity, Got: got}
+	}
+	_, err := tarball.Seek(0, io.SeekStart)
+	return err
+}
+
+func (u *unpacking) tarball(ctx context.Context, raw io.Reader) error {
+	unzipped, err := gzip.NewReader(raw)
+	if err != nil {
+		return u.hostile("", "not gzip: "+err.Error())
+	}
+	archive := tar.NewReader(unzipped)
+	for n := 0; ; n++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		header, err := archive.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return u.hostile("", "not a tar archive: "+err.Error())
+		}
+		if n >= u.bounds.files {
+			return u.hostile("", fmt.Sprintf("more than %d entries", u.bounds.files))
+		}
+		if err := u.entry(header, archive); err != nil {
+			return err
+		}
+	}
+}
+
+// entry unpacks one entry. An npm package holds files and folders only.
+func (u *unpacking) entry(header *tar.Header, body io.Reader) error {
+	switch header.Typeflag {
+	case tar.TypeXGlobalHeader:
+		return nil // a comment of git archive
+	case tar.TypeReg, tar.TypeDir:
+	case tar.TypeSymlink, tar.TypeLink:
+		return u.hostile(header.Name, "a link")
+	default:
+		return u.hostile(header.Name, fmt.Sprintf("type %q: neither file nor folder", header.Typeflag))
+	}
+	name, err := u.place(header.Name)
+	if err != nil || name == "." {
+		return err
+	}
+	if header.Typeflag == tar.TypeDir {
+		return u.folder(name)
+	}
+	return u.file(name, header, body)
+}
+
+// place is where an entry goes: its name without the first part, which every
+// npm tarball has and npm drops.
+func (u *unpacking) place(name string) (string, error) {
+	if len(name) > u.bounds.name {
+		return "", u.hostile(name[:u.bounds.name], fmt.Sprintf("name longer than %d bytes", u.bounds.name))
+	}
+	clean := strings.TrimSuffix(strings.TrimPrefix(name, "./"), "/")
+	bad := strings.ContainsFunc(clean, func(r rune) bool { return unicode.IsControl(r) || r == '\\' })
+	if !fs.ValidPath(clean) || bad || !utf8.ValidString(clean) {
+		return "", u.hostile(name, "not a place inside the package")
+	}
+	_, rest, found := strings.Cut(clean, "/")
+	if !found {
+		return ".", nil // the package's own folder, or a stray file beside it
+	}
+	return rest, nil
+}
+
+func (u *unpacking) folder(name string) error {
+	if u.folders[name] {
+		return nil
+	}
+	if err := u.folder(path.Dir(name)); err != nil {
+		return err
+	}
+	u.folders[name] = true
+	err := u.root.Mkdir(name, folderMode)
+	if errors.Is(err, fs.ErrExist) {
+		// One on the way to a nested package stands there already; no other.
+		if info, err := u.root.Lstat(name); err != nil || !info.IsDir() {
+			return u.hostile(name, "twice, as a file and as a folder")
+		}
+		return nil
+	}
+	if err := errors.Join(err, u.root.Chmod(name, folderMode)); err != nil {
+		return fmt.Errorf("unpack package %s: %w", u.pkg, err)
+	}
+	u.entries = append(u.entries, entry{Path: path.Join(u.pkg.Path, name), Kind: isFolder, Mode: folderMode})
+	return nil
+}
+
+func (u *unpacking) file(name string, header *tar.Header, body io.Reader) error {
+	if err := u.folder(path.Dir(name)); err != nil {
+		return err
+	}
+	u.bytes += header.Size
+	if header.Size > u.bounds.file || u.bytes > u.bounds.pkg {
+		return u.hostile(header.Name, fmt.Sprintf("too large: more than %d bytes a file or %d a package", u.bounds.file, u.bounds.pkg))
+	}
+	mode := uint32(fileMode)
+	if header.Mode&0o111 != 0 || u.isProgram(name) {
+		mode = programMode
+	}
+	file, err := u.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, os.FileMode(mode))
+	if errors.Is(err, fs.ErrExist) {
+		return u.hostile(header.Name, "twice")
+	}
+	if err != nil {
+		return fmt.Errorf("unpack package %s: %w", u.pkg, err)
+	}
+	sum := sha256.New()
+	n, err := io.CopyBuffer(io.MultiWriter(file, sum, u.meter), body, u.buf)
+	err = errors.Join(err, file.Chmod(os.FileMode(mode)), file.Close(), u.root.Chtimes(name, u.when, u.when))
+	if err != nil {
+		return fmt.Errorf("unpack package %s: %q: %w", u.pkg, name, err)
+	}
+	made := entry{Path: path.Join(u.pkg.Path, name), Kind: isFile, Mode: mode, Size: n}
+	sum.Sum(made.Sum[:0])
+	u.entries = append(u.entries, made)
+	return nil
+}
+
+// isProgram says whether the lockfile calls name a command: npm makes those
+// executable whatever the tarball says.
+func (u *unpacking) isProgram(name string) bool {
+	for _, file := range u.pkg.Bin {
+		if path.Clean(file) == name {
+			return true
+		}
+	}
+	return false
+}
+
+func (u *unpacking) hostile(entry, why string) error {
+	return &Hostile{Package: u.pkg.String(), Entry: entry, Why: why}
+}
