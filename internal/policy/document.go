@@ -20,9 +20,12 @@ const byteOrderMark = "\ufeff"
 type document struct {
 	problems
 	root *yaml.Node // nil where there are problems
+	key  *yaml.Node // whose value is being read
 }
 
-func readDocument(file string, data []byte) *document {
+// readDocument never fails: a document with problems has no root. The example
+// is what an empty file could say.
+func readDocument(file, example string, data []byte) *document {
 	text := strings.TrimPrefix(string(data), byteOrderMark)
 	d := &document{problems: problems{file: file, lines: splitLines(text)}}
 	d.checkText(text)
@@ -34,7 +37,7 @@ func readDocument(file string, data []byte) *document {
 		d.addYAML(err)
 		return d
 	}
-	d.takeFirst(trees)
+	d.takeFirst(trees, example)
 	return d
 }
 
@@ -89,21 +92,44 @@ func (d *document) addYAML(err error) {
 		d.add(1, 1, "YAML", "%s", err)
 		return
 	}
-	line, column := max(1, one.Mark.Line), max(1, one.Mark.Column)
+	mark := one.Mark
+	if strings.Contains(one.Message, "end of stream") && one.ContextMark.Line > 0 {
+		mark = one.ContextMark // where the text began that never ends
+	}
+	line, column := max(1, mark.Line), max(1, mark.Column)
 	if line <= len(d.lines) {
 		before := []rune(d.lines[line-1])
 		before = before[:min(column, len(before))]
 		if at := strings.IndexRune(string(before), '\t'); at >= 0 && strings.TrimSpace(string(before)) == "" {
-			d.add(line, at+1, "spaces", "a tab; YAML is indented with spaces")
+			d.add(line, at+1, "spaces", "a tab in the indentation")
 			return
 		}
 	}
-	d.add(line, column, "YAML", "%s", strings.TrimPrefix(one.Message, "yaml: "))
+	message := strings.TrimPrefix(one.Message, "yaml: ")
+	for _, e := range yamlErrors {
+		if strings.Contains(message, e.has) {
+			d.add(line, column, e.want, "%s", e.message)
+			return
+		}
+	}
+	d.add(line, column, "YAML that can be read", "%s", message)
 }
 
-func (d *document) takeFirst(trees []yaml.Node) {
+// yamlErrors say in plain words what the library says in those of its parser.
+var yamlErrors = []struct{ has, message, want string }{
+	{"mapping values are not allowed", "a second key on one line", `one key on each line, or quotes around a text that has ": " in it`},
+	{"did not find expected ',' or ']'", "a list in brackets that goes on here", `a comma, or the bracket "]" that closes it, before this`},
+	{"did not find expected ',' or '}'", "a map in braces that goes on here", `a comma, or the brace "}" that closes it, before this`},
+	{"found unexpected end of stream", "a quote that is never closed", "a closing quote"},
+	{"did not find expected '-' indicator", "something that is no element of the list above", `a "-" that stands below the others, or less indentation`},
+	{"did not find expected key", "something that is no key of the map above", "a key that stands below the others"},
+	{"could not find expected ':'", "a line without a colon", "key: value"},
+	{"excessive aliasing", "too many aliases", "the text itself"},
+}
+
+func (d *document) takeFirst(trees []yaml.Node, example string) {
 	if len(trees) == 0 || isNull(body(&trees[0])) {
-		d.add(1, 1, "the settings, or an empty list such as \"egress: []\"", "an empty file")
+		d.add(1, 1, example, "an empty file")
 		return
 	}
 	for i := range trees[1:] {

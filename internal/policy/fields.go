@@ -16,24 +16,45 @@ type readers map[string]func(value *yaml.Node)
 
 // fields reads a map strictly: each key by its reader, an unknown key is a
 // problem with the known key that it resembles.
-func (d *document) fields(n *yaml.Node, known readers) {
+// ok is false where it is no map or has an unknown key: what is missing may
+// then be there under a wrong name.
+func (d *document) fields(n *yaml.Node, known readers) (ok bool) {
 	if n.Kind != yaml.MappingNode {
-		d.at(n, "a map with "+wordList(keys(known)), "%s", describe(n))
-		return
+		d.wrong(n, "a map with "+wordList(keys(known)))
+		return false
 	}
+	ok = true
+	defer func(outer *yaml.Node) { d.key = outer }(d.key)
 	for key, value := range pairs(n) {
-		read, ok := known[key.Value]
-		if !ok {
+		d.key = key
+		read, found := known[key.Value]
+		if !found {
 			d.unknownKey(key, keys(known))
+			ok = false
 			continue
 		}
 		read(value)
 	}
+	return ok
+}
+
+// wrong: the value of the key that is being read is not what it should be.
+func (d *document) wrong(n *yaml.Node, want string) {
+	if d.key == nil {
+		d.at(n, want, "%s", describe(n))
+		return
+	}
+	d.at(n, want, "%s: %s", d.key.Value, describe(n))
+}
+
+// refuse: the key that is being read does not belong here.
+func (d *document) refuse(want, format string, args ...any) {
+	d.at(d.key, want, "%s: %s", d.key.Value, fmt.Sprintf(format, args...))
 }
 
 func (d *document) unknownKey(key *yaml.Node, known []string) {
 	if near := nearest(key.Value, known); near != "" {
-		d.at(key, fmt.Sprintf("%q?", near), "unknown key %q", key.Value)
+		d.at(key, fmt.Sprintf("did you mean %q?", near), "unknown key %q", key.Value)
 		return
 	}
 	d.at(key, "one of "+wordList(known), "unknown key %q", key.Value)
@@ -46,7 +67,7 @@ func (d *document) items(n *yaml.Node, what string, read func(*yaml.Node)) {
 		return
 	}
 	if n.Kind != yaml.SequenceNode {
-		d.at(n, "a list of "+what, "%s", describe(n))
+		d.wrong(n, "a list of "+what)
 		return
 	}
 	for _, item := range n.Content {
@@ -57,7 +78,7 @@ func (d *document) items(n *yaml.Node, what string, read func(*yaml.Node)) {
 // text reads a text on one line that can be shown as it is.
 func (d *document) text(n *yaml.Node, what string) (string, bool) {
 	if n.Kind != yaml.ScalarNode || isNull(n) || n.Value == "" {
-		d.at(n, what, "%s", describe(n))
+		d.wrong(n, what)
 		return "", false
 	}
 	if strings.ContainsFunc(n.Value, func(r rune) bool { return !unicode.IsPrint(r) }) {
@@ -74,18 +95,18 @@ func (d *document) word(n *yaml.Node, allowed ...string) string {
 			return w
 		}
 	}
-	d.at(n, strings.Join(allowed, " or "), "%s", describe(n))
+	d.wrong(n, strings.Join(allowed, " or "))
 	return ""
 }
 
 func (d *document) port(n *yaml.Node) (Port, bool) {
 	if n.Kind != yaml.ScalarNode {
-		d.at(n, "a port, 1 to 65535", "%s", describe(n))
+		d.wrong(n, "a port, 1 to 65535")
 		return 0, false
 	}
 	port, err := ParsePort(n.Value)
 	if err != nil {
-		d.at(n, "a port, 1 to 65535", "%s", describe(n))
+		d.wrong(n, "a port, 1 to 65535")
 		return 0, false
 	}
 	return port, true
@@ -99,19 +120,19 @@ func (d *document) count(n *yaml.Node) int64 {
 			return v
 		}
 	}
-	d.at(n, "a whole number of at least 1 (without the key: no limit)", "%s", describe(n))
+	d.wrong(n, "a whole number of at least 1 (without the key: no limit)")
 	return 0
 }
 
 func (d *document) duration(n *yaml.Node, low, high time.Duration) time.Duration {
 	want := fmt.Sprintf("a time from %s to %s, such as 8s or 500ms", low, high)
 	if n.Kind != yaml.ScalarNode {
-		d.at(n, want, "%s", describe(n))
+		d.wrong(n, want)
 		return 0
 	}
 	v, err := time.ParseDuration(n.Value)
 	if err != nil || v < low || v > high {
-		d.at(n, want, "%s", describe(n))
+		d.wrong(n, want)
 		return 0
 	}
 	return v
@@ -123,7 +144,7 @@ func (d *document) moment(n *yaml.Node) time.Time {
 			return v
 		}
 	}
-	d.at(n, "a moment such as 2026-12-31T00:00:00Z", "%s", describe(n))
+	d.wrong(n, "a moment such as 2026-12-31T00:00:00Z")
 	return time.Time{}
 }
 
@@ -151,6 +172,8 @@ func (d *document) bad(n *yaml.Node, err error) {
 // describe says what stands at a node, in a few words.
 func describe(n *yaml.Node) string {
 	switch {
+	case n.Kind == yaml.SequenceNode && len(n.Content) == 0:
+		return "an empty list"
 	case n.Kind == yaml.SequenceNode:
 		return "a list"
 	case n.Kind == yaml.MappingNode:

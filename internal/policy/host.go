@@ -35,8 +35,8 @@ func ParseHost(text string) (Host, error) {
 	if err := plainText(text); err != nil {
 		return "", err
 	}
-	if addr, ok := looseAddr(text); ok {
-		return "", &BadHost{text, "an address, not a name", addr}
+	if bad, ok := looseAddr(text); ok {
+		return "", bad
 	}
 	name := strings.ToLower(strings.TrimSuffix(text, "."))
 	if len(name) > 253 {

@@ -68,7 +68,7 @@ func (f *Inference) Revision() string { return f.revision }
 // ParseInference reads inference.yaml. The name is for messages. With an error,
 // which is an *Invalid with every problem, there is nothing.
 func ParseInference(file string, data []byte) (*Inference, error) {
-	d := readDocument(file, data)
+	d := readDocument(file, `routes: [{model: "*", to: ollama/qwen3:8b}] and providers`, data)
 	if d.root == nil {
 		return nil, d.err()
 	}
@@ -118,7 +118,7 @@ const wantProviderName = "a name of lower case letters, digits, dots, hyphens an
 func (d *document) providers(n *yaml.Node, f *Inference) {
 	f.providers = map[string]provider{}
 	if n.Kind != yaml.MappingNode || len(n.Content) == 0 {
-		d.at(n, `a map such as {ollama: {url: "http://127.0.0.1:11434"}}`, "%s", describe(n))
+		d.wrong(n, `a map such as {ollama: {url: "http://127.0.0.1:11434"}}`)
 		return
 	}
 	for key, value := range pairs(n) {
@@ -132,18 +132,19 @@ func (d *document) providers(n *yaml.Node, f *Inference) {
 
 func (d *document) provider(name, n *yaml.Node) provider {
 	p := provider{api: apiOf(name.Value), line: name.Line}
-	d.fields(n, readers{
+	known := d.fields(n, readers{
 		"url": func(n *yaml.Node) { p.url = d.baseURL(n) },
 		"key": func(n *yaml.Node) {
 			key, ok := d.text(n, "the name of a stored secret")
 			if ok && !nameForm.MatchString(key) {
-				d.at(n, "the name of a stored secret (nemoclaw secret set NAME), not the key itself", "a key that is no such name")
+				d.conceal(n.Line)
+				d.at(n, "the name of a secret that nemoclaw secret set NAME has stored", "key: not a name; the key itself does not belong here")
 			}
 			p.key = key
 		},
 		"api": func(n *yaml.Node) { p.api = d.word(n, "ollama", "openai", "anthropic") },
 	})
-	if _, has := find(n, "url"); n.Kind == yaml.MappingNode && has == nil {
+	if _, has := find(n, "url"); known && has == nil {
 		d.at(name, `url: "http://…"`, "the provider %s has no url", name.Value)
 	}
 	return p
@@ -165,6 +166,9 @@ func (d *document) baseURL(n *yaml.Node) *url.URL {
 	}
 	u, err := ParseBaseURL(text)
 	if err != nil {
+		if strings.Contains(text, "@") || strings.Contains(text, "?") {
+			d.conceal(n.Line)
+		}
 		d.bad(n, err)
 	}
 	return u
@@ -199,7 +203,7 @@ func ParseBaseURL(text string) (*url.URL, error) {
 	case u.Scheme != "http" && u.Scheme != "https":
 		return nil, &BadURL{quoted(text) + " is neither http nor https", wantURL}
 	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
-		return nil, &BadURL{quoted(text) + " has a query or a fragment", wantURL}
+		return nil, &BadURL{"has a query or a fragment", wantURL}
 	}
 	return u, checkURLHost(u)
 }
@@ -223,7 +227,7 @@ func checkURLHost(u *url.URL) error {
 func (d *document) route(n *yaml.Node, f *Inference) {
 	r := route{line: n.Line}
 	complete := 0
-	d.fields(n, readers{
+	known := d.fields(n, readers{
 		"model": func(n *yaml.Node) {
 			complete++
 			r.model = d.model(n, `a model's name, or a pattern such as "*" or "gpt-*"`)
@@ -234,7 +238,7 @@ func (d *document) route(n *yaml.Node, f *Inference) {
 			r.to = d.targets(n, f)
 		},
 	})
-	if n.Kind == yaml.MappingNode && complete < 2 {
+	if known && complete < 2 {
 		d.at(n, `{model: "*", to: ollama/qwen3:8b}`, "a route needs model and to")
 	}
 	f.routes = append(f.routes, r)
@@ -243,7 +247,7 @@ func (d *document) route(n *yaml.Node, f *Inference) {
 func (d *document) model(n *yaml.Node, want string) string {
 	text, ok := d.text(n, want)
 	if ok && (len(text) > 256 || strings.ContainsAny(text, " \u00a0")) {
-		d.at(n, want, "%s", describe(n))
+		d.wrong(n, want)
 	}
 	return text
 }
@@ -268,7 +272,7 @@ func (d *document) targets(n *yaml.Node, f *Inference) []Target {
 		return d.target(n, f, nil)
 	}
 	if len(n.Content) == 0 {
-		d.at(n, "provider/model, or a list of them", "%s", describe(n))
+		d.wrong(n, "provider/model, or a list of them")
 	}
 	var all []Target
 	d.items(n, "provider/model", func(item *yaml.Node) { all = d.target(item, f, all) })

@@ -53,7 +53,10 @@ func (e *Invalid) Error() string {
 
 func (e *Invalid) line(p Problem) string {
 	text := fmt.Sprintf("%s:%d:%d: %s", e.File, p.Line, p.Column, p.Message)
-	if p.Want != "" {
+	switch {
+	case strings.HasPrefix(p.Want, "did you mean"):
+		text += "; " + p.Want
+	case p.Want != "":
 		text += "; expected " + p.Want
 	}
 	return text
@@ -64,6 +67,7 @@ type problems struct {
 	file  string
 	lines []string
 	found []Problem
+	hide  map[int]bool // lines that may hold a secret and are not shown
 }
 
 // maxProblems keeps the answer readable where a whole file is something else.
@@ -76,10 +80,24 @@ func (p *problems) add(line, column int, want, format string, args ...any) {
 	})
 }
 
+// conceal keeps a line out of the messages: they are printed, and written to
+// the book.
+func (p *problems) conceal(line int) {
+	if p.hide == nil {
+		p.hide = map[int]bool{}
+	}
+	p.hide[line] = true
+}
+
 // err is nil where nothing was found.
 func (p *problems) err() error {
 	if len(p.found) == 0 {
 		return nil
+	}
+	for i := range p.found {
+		if p.hide[p.found[i].Line] {
+			p.found[i].Excerpt = ""
+		}
 	}
 	slices.SortStableFunc(p.found, func(a, b Problem) int {
 		if a.Line != b.Line {
@@ -97,7 +115,7 @@ func (p *problems) err() error {
 const excerptWidth = 76
 
 func (p *problems) excerpt(line, column int) string {
-	if line < 1 || line > len(p.lines) {
+	if line < 1 || line > len(p.lines) || strings.TrimSpace(p.lines[line-1]) == "" {
 		return ""
 	}
 	text := []rune(p.lines[line-1])

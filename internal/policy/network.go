@@ -72,7 +72,7 @@ func (p *Policy) Hold() time.Duration {
 // Parse reads network-policy.yaml. The name is for messages. With an error,
 // which is an *Invalid with every problem, there is no policy.
 func Parse(file string, data []byte) (*Policy, error) {
-	d := readDocument(file, data)
+	d := readDocument(file, "egress: []", data)
 	if d.root == nil {
 		return nil, d.err()
 	}
@@ -152,20 +152,20 @@ func (d *document) rule(n *yaml.Node, action Action) (r *rule, ok bool) {
 	r = &rule{action: action, line: n.Line}
 	known := d.ruleReaders(r)
 	if action == Deny {
-		d.onlyAllow(known, "binaries", "a deny holds for every program, since a program can be copied")
-		d.onlyAllow(known, "addresses", "a deny by address is a rule with the address as its host")
-		d.onlyAllow(known, "expires", "a deny that ends by itself would open something")
+		known["binaries"] = d.refusal("a deny holds for every program, since a program can be copied", "a deny without it")
+		known["addresses"] = d.refusal("a deny by address has the address as its host", "a deny without it")
+		known["expires"] = d.refusal("a deny that ends by itself would open something", "a deny without it")
 	}
-	d.fields(n, known)
-	if n.Kind == yaml.MappingNode {
+	if d.fields(n, known) {
 		d.needed(n, action)
 	}
 	r.text = r.describe()
 	return r, len(d.found) == before
 }
 
-func (d *document) onlyAllow(known readers, key, why string) {
-	known[key] = func(n *yaml.Node) { d.at(n, "no "+key+" under deny", "%s", why) }
+// refusal reads a key that is never accepted.
+func (d *document) refusal(why, want string) func(*yaml.Node) {
+	return func(*yaml.Node) { d.refuse(want, "%s", why) }
 }
 
 func (d *document) ruleReaders(r *rule) readers {
@@ -177,12 +177,9 @@ func (d *document) ruleReaders(r *rule) readers {
 		"addresses": func(n *yaml.Node) { d.addresses(n, r) },
 		"expires":   func(n *yaml.Node) { r.expires = d.moment(n) },
 		"note":      func(n *yaml.Node) { r.note, _ = d.text(n, "a text") },
-		"http": func(n *yaml.Node) {
-			d.at(n, "no http", "method and path rules are not enforced by this version, so they are not accepted")
-		},
-		"credential": func(n *yaml.Node) {
-			d.at(n, "no credential", "credentials are not added by this version, so they are not accepted")
-		},
+		// What is not enforced is never accepted.
+		"http":       d.refusal("this version does not enforce method and path rules, so it does not accept them", "a rule without it"),
+		"credential": d.refusal("this version does not add credentials, so it does not accept them", "a rule without it"),
 	}
 }
 
@@ -229,7 +226,7 @@ func (d *document) onePort(n *yaml.Node, r *rule) {
 func (d *document) manyPorts(n *yaml.Node, r *rule) {
 	r.list = true
 	if len(n.Content) == 0 {
-		d.at(n, "a list of at least one port, such as [80, 443]", "%s", describe(n))
+		d.wrong(n, "a list of at least one port, such as [80, 443]")
 		return
 	}
 	d.items(n, "ports", func(item *yaml.Node) {
@@ -247,7 +244,7 @@ func (d *document) manyPorts(n *yaml.Node, r *rule) {
 func (d *document) binaries(n *yaml.Node) []string {
 	const want = "a list of absolute paths inside the sandbox, such as [/usr/bin/git]"
 	if len(n.Content) == 0 { // an empty list must not come to mean any program
-		d.at(n, want, "%s", describe(n))
+		d.wrong(n, want)
 		return nil
 	}
 	var paths []string
@@ -270,7 +267,7 @@ func (d *document) binaries(n *yaml.Node) []string {
 // has said it already.
 func (d *document) addresses(n *yaml.Node, r *rule) {
 	if len(n.Content) == 0 {
-		d.at(n, "a list such as [10.0.0.0/8]", "%s", describe(n))
+		d.wrong(n, "a list such as [10.0.0.0/8]")
 		return
 	}
 	d.items(n, "addresses and CIDRs", func(item *yaml.Node) {

@@ -10,24 +10,24 @@ import (
 // and gives the plain one: 2130706433, 0x7f.1, 017700000001, 127.1, [::1],
 // fe80::1%eth0. A name whose last part is a number is one of those too (the
 // rule of the WHATWG URL standard, "ends in a number"), even where it is no
-// valid address: it must never be looked up.
-func looseAddr(text string) (plain string, ok bool) {
+// valid address: it must never be looked up. ok is false for what may be a name.
+func looseAddr(text string) (bad *BadHost, ok bool) {
 	bare := strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")
 	if addr, err := netip.ParseAddr(bare); err == nil {
-		return strconv.Quote(addr.WithZone("").Unmap().String()), true
+		return &BadHost{text, "an address, not a name", quoted(addr.WithZone("").Unmap().String())}, true
 	}
 	if strings.Contains(text, ":") {
-		return wantName, true
+		return &BadHost{text, "neither a name nor an address", wantName}, true
 	}
 	parts := strings.Split(strings.TrimSuffix(text, "."), ".")
 	if !isNumber(parts[len(parts)-1]) {
-		return "", false
+		return nil, false
 	}
 	addr, err := inetAton(parts)
 	if err != nil {
-		return `a name that does not end in a number, or an address such as "192.0.2.1"`, true
+		return &BadHost{text, "ends in a number and is no address", `a name, or an address such as "192.0.2.1"`}, true
 	}
-	return strconv.Quote(addr.String()), true
+	return &BadHost{text, "an address that is not in its plain form", quoted(addr.String())}, true
 }
 
 func isNumber(part string) bool {

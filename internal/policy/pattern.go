@@ -115,8 +115,8 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	addr, length, isCIDR := strings.Cut(text, "/")
 	a, err := netip.ParseAddr(addr)
 	if err != nil {
-		if plain, ok := looseAddr(addr); ok && !isCIDR {
-			return netip.Prefix{}, &BadHost{text, "not an address in its plain form", plain}
+		if bad, ok := looseAddr(addr); ok && !isCIDR {
+			return netip.Prefix{}, bad
 		}
 		return netip.Prefix{}, &BadHost{text, "not an address or a CIDR", `an address such as "192.0.2.1", or a CIDR such as "10.0.0.0/8"`}
 	}

@@ -25,7 +25,7 @@ func (f *Inference) target(text string) (Target, error) {
 	name, model, found := strings.Cut(text, "/")
 	switch {
 	case !found || name == "" || model == "":
-		return Target{}, &BadTarget{text, "not of the form provider/model", "such as ollama/qwen3:8b"}
+		return Target{}, &BadTarget{text, "not of the form provider/model", "provider/model, such as ollama/qwen3:8b"}
 	case strings.Contains(model, "*"):
 		return Target{}, &BadTarget{text, "a pattern cannot be called", "the name of one model"}
 	}
@@ -40,7 +40,7 @@ func (f *Inference) noProvider(text, name string) error {
 	names := f.Providers()
 	want := "one of " + wordList(names)
 	if near := nearest(name, names); near != "" {
-		want = quoted(near) + "?"
+		want = fmt.Sprintf("did you mean %q?", near)
 	}
 	if len(names) == 0 {
 		want = ""

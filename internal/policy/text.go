@@ -35,7 +35,7 @@ func (t *text) root() *yaml.Node {
 	if t.err != nil {
 		return nil
 	}
-	root := readDocument("", []byte(t.s)).root
+	root := readDocument("", "", []byte(t.s)).root
 	if root == nil || root.Kind != yaml.MappingNode {
 		t.err = errLayout
 		return nil
