@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -149,7 +150,7 @@ func run(t *testing.T, where string, stdin string, args ...string) ran {
 	theirs := os.NewFile(uintptr(pair[1]), "theirs")
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", append([]string{insideWord, where}, args...)...)
 	cmd.Stdin, cmd.ExtraFiles = strings.NewReader(stdin), []*os.File{theirs}
-	cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "TMPDIR="+t.TempDir())
+	cmd.Env = append(os.Environ(), "GOCACHE="+goCache(t), "HOME="+t.TempDir(), "TMPDIR="+t.TempDir())
 	cmd.Dir = t.TempDir()
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -168,6 +169,20 @@ func run(t *testing.T, where string, stdin string, args ...string) ran {
 	wg.Wait()
 	r.out = out.String()
 	return r
+}
+
+// goCache is this user's own, so that a program inside need not compile the
+// standard library again.
+func goCache(t *testing.T) string {
+	t.Helper()
+	if dir := os.Getenv("GOCACHE"); dir != "" {
+		return dir
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return t.TempDir()
+	}
+	return filepath.Join(dir, "go-build")
 }
 
 // listen receives a listener on sock and answers until nobody is behind the
