@@ -17,6 +17,8 @@ const (
 	Reload    Kind = "reload"    // a policy took effect, or was refused
 	Session   Kind = "session"   // connect, exec or forward began or ended
 	Agent     Kind = "agent"     // the agent started, ended, became healthy or not
+	Damage    Kind = "damage"    // the book was found tampered with when it was opened, or lost Count events
+	Gap       Kind = "gap"       // to a slow reader of Watch: Count events were left out; never in the book
 )
 
 // Event is one line of the book. Seq, Time, Prev and Hash are set by Append.
