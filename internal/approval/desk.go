@@ -1,0 +1,268 @@
+package approval
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// How long things last.
+const (
+	retry   = time.Minute         // after an answer: in which one retry may use a once, and denied refuses
+	longest = 30 * 24 * time.Hour // a longer allow is a rule of the policy
+	waiting = 24 * time.Hour      // an unanswered question nobody asks again
+	past    = time.Hour           // what has ended is listed this long
+)
+
+// Desk holds the questions of one sandbox.
+type Desk struct {
+	limit int                // of pending questions
+	items []*Item            // in the order of asking
+	byQ   map[Question]*Item // the newest of each that is not over
+	next  uint64             // of IDs
+	now   time.Time          // of this call
+}
+
+// NewDesk makes an empty desk that holds at most limit pending questions; what
+// is asked beyond is refused, so that a flood can hide nothing.
+func NewDesk(limit int) *Desk {
+	return &Desk{limit: max(1, limit), byQ: map[Question]*Item{}}
+}
+
+// Ask says what a new connection does. With Wait it is held under the ID, and
+// ends with Claim or Lapsed. Allowed on a once grant takes the grant: the
+// connection ends with Used or Released.
+func (d *Desk) Ask(now time.Time, q Question) (id string, what Decision) {
+	d.tick(now)
+	it := d.byQ[q]
+	if it == nil {
+		return d.open(now, q)
+	}
+	switch it.State {
+	case StateUntil:
+		it.count(now)
+		return it.ID, Decision{Allowed, "allowed until " + it.Until.Format("15:04:05")}
+	case StateDenied:
+		it.count(now)
+		return it.ID, Decision{Why: "the operator denied it a moment ago"}
+	case StateOnce:
+		if it.take() {
+			it.count(now)
+			return it.ID, Decision{Allowed, "allowed once"}
+		}
+		return d.open(now, q)
+	}
+	return it.ID, it.again(now)
+}
+
+// again: the question is pending.
+func (it *Item) again(now time.Time) Decision {
+	it.count(now)
+	if it.Lapsed {
+		return Decision{Why: fmt.Sprintf("question %s is not answered yet", it.ID)}
+	}
+	it.Held++
+	return Decision{Wait, "the operator is asked: " + it.ID}
+}
+
+func (it *Item) count(now time.Time) { it.Count, it.Last = it.Count+1, now }
+
+// take uses a once grant that is free.
+func (it *Item) take() bool {
+	if it.Taken {
+		return false
+	}
+	it.Taken = true
+	return true
+}
+
+// open asks a new question.
+func (d *Desk) open(now time.Time, q Question) (string, Decision) {
+	if d.pending() >= d.limit {
+		return "", Decision{Why: fmt.Sprintf("%d questions wait for the operator, and no more are taken", d.limit)}
+	}
+	it := &Item{ID: makeID(d.next), Question: q, State: StatePending, Asked: now, Notice: notice(q.Host)}
+	d.next++
+	d.items = append(d.items, it)
+	d.byQ[q] = it
+	return it.ID, it.again(now)
+}
+
+func (d *Desk) pending() int {
+	n := 0
+	for _, it := range d.items {
+		if it.State == StatePending {
+			n++
+		}
+	}
+	return n
+}
+
+// Claim says what becomes of a connection that was held under the ID, once its
+// question is answered. Of several that waited, a once lets one through.
+func (d *Desk) Claim(now time.Time, id string) Decision {
+	d.tick(now)
+	it := d.find(id)
+	if it == nil {
+		return Decision{Why: "the question is gone"}
+	}
+	if it.State == StatePending {
+		return Decision{Wait, "the operator is asked: " + it.ID}
+	}
+	if it.claims == 0 && it.State != StateUntil {
+		return Decision{Why: "the answer was for another connection"}
+	}
+	it.claims = max(0, it.claims-1)
+	return it.claim()
+}
+
+func (it *Item) claim() Decision {
+	switch it.State {
+	case StateOnce:
+		if it.take() {
+			return Decision{Allowed, "allowed once"}
+		}
+		return Decision{Why: "allowed once, and another connection used it"}
+	case StateUntil:
+		return Decision{Allowed, "allowed until " + it.Until.Format("15:04:05")}
+	case StateAlways:
+		return Decision{Allowed, "allowed always"}
+	case StateNever:
+		return Decision{Why: "the operator denied it for good"}
+	case StateExpired:
+		return Decision{Why: "the answer has run out"}
+	}
+	return Decision{Why: "the operator denied it"}
+}
+
+// Lapsed: a connection held under the ID waits no longer, since its hold ended
+// or its client left. The question stays, and the next connection fails at once
+// until it is answered.
+func (d *Desk) Lapsed(now time.Time, id string) {
+	d.tick(now)
+	it := d.find(id)
+	switch {
+	case it == nil:
+	case it.State == StatePending:
+		it.Held = max(0, it.Held-1)
+		it.Lapsed = true
+	default:
+		it.claims = max(0, it.claims-1)
+	}
+}
+
+// Used: a connection got through on the answer. A once is over; false means
+// that nothing allowed it any more and that it must end.
+func (d *Desk) Used(now time.Time, id string) bool {
+	d.tick(now)
+	it := d.find(id)
+	switch {
+	case it == nil:
+		return false
+	case it.State == StateOnce && it.Taken:
+		d.end(it)
+		return true
+	}
+	return it.State == StateUntil || it.State == StateAlways
+}
+
+// Released: a connection that had taken a once did not get through, and the
+// grant is free again for what is left of its minute, unless the question was
+// asked anew since.
+func (d *Desk) Released(now time.Time, id string) {
+	d.tick(now)
+	it := d.find(id)
+	if it == nil || it.State != StateOnce {
+		return
+	}
+	it.Taken = false
+	if d.byQ[it.Question] != it {
+		d.end(it)
+	}
+	d.age(it)
+}
+
+// end takes an item out of the questions that connections find.
+func (d *Desk) end(it *Item) {
+	it.State = StateExpired
+	if it.Until.IsZero() {
+		it.Until = d.now
+	}
+	d.forget(it)
+}
+
+func (d *Desk) forget(it *Item) {
+	if d.byQ[it.Question] == it {
+		delete(d.byQ, it.Question)
+	}
+}
+
+// tick moves the time on and ends what is over.
+func (d *Desk) tick(now time.Time) {
+	d.now = now
+	d.items = slices.DeleteFunc(d.items, func(it *Item) bool {
+		d.age(it)
+		return it.over() && now.Sub(latest(it.Last, it.Until, it.Answered)) > past
+	})
+}
+
+// age ends an item whose time has come. A once that a connection has taken
+// ends with it.
+func (d *Desk) age(it *Item) {
+	switch it.State {
+	case StatePending:
+		if it.Held == 0 && d.now.Sub(it.Last) > waiting {
+			d.end(it)
+		}
+	case StateUntil, StateDenied:
+		if !it.holds(d.now) {
+			d.end(it)
+		}
+	case StateOnce:
+		if !it.Taken && !it.holds(d.now) {
+			d.end(it)
+		}
+	}
+}
+
+// holds: a clock that was set back before the answer ends it, too, as nobody
+// knows how long it would last.
+func (it *Item) holds(now time.Time) bool {
+	return !now.Before(it.Answered) && now.Before(it.Until)
+}
+
+// over: nothing waits for it and no connection finds it.
+func (it *Item) over() bool {
+	return it.State == StateAlways || it.State == StateNever || it.State == StateExpired
+}
+
+func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
+
+func (d *Desk) find(id string) *Item {
+	id = strings.ToLower(id)
+	for _, it := range d.items {
+		if it.ID == id {
+			return it
+		}
+	}
+	return nil
+}
+
+// List gives copies of all there is: what is pending first, in the order of
+// asking, then the rest, the latest first.
+func (d *Desk) List(now time.Time) []Item {
+	d.tick(now)
+	list := make([]Item, 0, len(d.items))
+	for _, it := range d.items {
+		if it.State == StatePending {
+			list = append(list, *it)
+		}
+	}
+	for _, it := range slices.Backward(d.items) {
+		if it.State != StatePending {
+			list = append(list, *it)
+		}
+	}
+	return list
+}
