@@ -58,6 +58,7 @@ type Message struct {
 	ABI      int            `json:"abi,omitempty"` // with proof: the Landlock ABI in force
 	Wall     Wall           `json:"wall,omitempty"`
 	Error    string         `json:"error,omitempty"`
+	Errno    int            `json:"errno,omitempty"` // with failed: the system's error number behind Error, where there is one
 }
 
 // Command is one program to run inside.

@@ -1,0 +1,225 @@
+package confine
+
+import (
+	"math"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/confine/filter"
+	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+	"github.com/nemoclaw/nemoclaw/internal/confine/wire"
+)
+
+// Main is PID 1 of a sandbox. It obeys the spec that comes over fd, proves the
+// walls, then answers the supervisor until that end is closed. It does not
+// return.
+func Main(fd int) {
+	// First: whatever the supervisor was started with and did not mark
+	// close-on-exec is the host's. The runtime has opened nothing yet.
+	if err := unix.CloseRange(uint(fd+1), math.MaxInt32, 0); err != nil {
+		os.Exit(1)
+	}
+	child := catchSignals() // before there is an agent
+	c, err := wire.New(fd)
+	if err != nil {
+		os.Exit(1)
+	}
+	in := &inside{up: c, domain: openDomain()}
+	s, handed, err := c.ReceiveSpec()
+	if err == nil {
+		err = in.enclose(s, handed)
+	}
+	if err == nil {
+		in.nursery = newNursery(c, in.domain, s)
+		go in.nursery.reap(child)
+		err = in.open(s)
+	}
+	if err != nil {
+		// Nothing else can be done with an error here than to tell it.
+		_ = c.Send(failed(0, err))
+		os.Exit(1)
+	}
+	in.answer()
+	os.Exit(0)
+}
+
+// inside is what PID 1 holds.
+type inside struct {
+	up       *wire.Conn
+	domain   *domain
+	sockets  sockets
+	listener int // of seccomp, until it is handed out
+	abi      int
+	gate     uint16
+	nursery  *nursery
+}
+
+// enclose builds every wall around this process. It is one list: what stands
+// later may rely on what stands earlier, and where a step must not move, it
+// says why.
+func (in *inside) enclose(s spec.Spec, handed []int) error {
+	r := &root{}
+	capture := !s.Network.CaptureOff
+	var v6 bool
+	var ruleset int
+	var program []unix.SockFilter
+
+	for _, step := range []struct {
+		wall spec.Wall
+		on   bool
+		do   func() error
+	}{
+		// First of all mounts: until now one made on the host appears here too.
+		{spec.FilesystemWall, true, func() error {
+			return act("make private", "/", unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
+		}},
+		// Before lay, which hides the host's tree.
+		{spec.FilesystemWall, true, func() error { return r.openSources(s.Mounts, handed) }},
+		{spec.FilesystemWall, true, r.lay},
+		{spec.FilesystemWall, true, func() error { return r.build(s.Mounts) }},
+		{spec.FilesystemWall, !s.Landlock.Off, r.canary},
+		// Last of what writes into the root: folders lose their write rights.
+		{spec.FilesystemWall, true, r.finish},
+		{spec.FilesystemWall, true, r.pivot},
+		{spec.FilesystemWall, true, r.close},
+		// From here on no path leads to the host; what is opened by name is
+		// the sandbox's.
+		{spec.ProcessWall, true, in.standIO},
+		{spec.ProcessWall, true, func() error { return act("set", "host name", unix.Sethostname([]byte(s.Name))) }},
+		{spec.ProcessWall, true, in.domain.root},
+
+		{spec.NetworkWall, capture, func() (err error) { v6, err = hasIPv6(); return err }},
+		// The rules stand before the interface and the routes do: no packet
+		// ever finds a way without them.
+		{spec.NetworkWall, capture, func() error { return captureAll(s.Network.GatePort, v6) }},
+		{spec.NetworkWall, capture, raiseLoopback},
+		{spec.NetworkWall, capture, func() error { return routeAll(v6) }},
+		{spec.NetworkWall, capture, func() error { return in.sockets.open(s.Network, v6) }},
+
+		// Rules name paths inside, so they are opened after pivot.
+		{spec.FilesystemWall, !s.Landlock.Off, func() (err error) { ruleset, in.abi, err = landlockRules(s.Landlock.Rules); return err }},
+		// The bounding set needs a capability to be emptied, so it goes first;
+		// then the capabilities, which nothing below needs.
+		{spec.ProcessWall, true, in.domain.dropBounding},
+		{spec.ProcessWall, true, dropCapabilities},
+		{spec.ProcessWall, true, promise},
+		// After the last change of credentials, which would undo it.
+		{spec.ProcessWall, true, hide},
+		// Without capabilities a thread may enter only once it has promised.
+		{spec.FilesystemWall, !s.Landlock.Off, func() error { return in.domain.enter(ruleset) }},
+		{spec.ProcessWall, !s.Seccomp.Off, func() (err error) { program, err = filter.Compile(); return err }},
+		// Last of all: it refuses calls that the steps above make. It holds on
+		// all threads, the domain's too, or not at all.
+		{spec.ProcessWall, !s.Seccomp.Off, func() (err error) { in.listener, err = filter.Install(program, true); return err }},
+	} {
+		if !step.on {
+			continue
+		}
+		if err := step.do(); err != nil {
+			return &failure{wall: step.wall, err: err}
+		}
+	}
+	if !s.Landlock.Off {
+		unix.Close(ruleset)
+	}
+	return nil
+}
+
+// standIO puts the sandbox's own /dev/null in the place of what the supervisor
+// gave as standard input and output. Standard error stays: it is a pipe on
+// which a crash of this process is told.
+func (in *inside) standIO() error {
+	fd, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return act("open", "/dev/null", err)
+	}
+	defer unix.Close(fd)
+	for _, to := range []int{0, 1} {
+		if err := unix.Dup3(fd, to, 0); err != nil {
+			return act("open", "standard streams", err)
+		}
+	}
+	return nil
+}
+
+// open hands out the listener, starts the spawner, proves the walls on its
+// road, and hands out the sockets. Only then may anything run.
+func (in *inside) open(s spec.Spec) error {
+	if !s.Seccomp.Off {
+		// Closed here: with a copy inside, refused calls would hang once the
+		// supervisor is gone.
+		err := in.up.Send(spec.Message{Op: spec.OpNotify}, in.listener)
+		unix.Close(in.listener)
+		if err != nil {
+			return err
+		}
+	}
+	if err := in.nursery.fill(); err != nil {
+		return &failure{wall: spec.ProcessWall, err: err}
+	}
+	go in.nursery.listen()
+	in.gate = s.Network.GatePort
+	proofs, err := in.prove(s)
+	if err != nil {
+		return err
+	}
+	if err := in.up.Send(spec.Message{Op: spec.OpSockets, Sockets: in.sockets.list}, in.sockets.fds...); err != nil {
+		return err
+	}
+	in.sockets.close()
+	return in.up.Send(spec.Message{Op: spec.OpProof, Proofs: proofs, ABI: in.abi})
+}
+
+// answer serves the supervisor until it is gone.
+func (in *inside) answer() {
+	for {
+		m, fds, err := in.up.Receive()
+		if err != nil {
+			return
+		}
+		for _, fd := range fds { // none is expected
+			unix.Close(fd)
+		}
+		switch m.Op {
+		case spec.OpRun:
+			in.nursery.run(m)
+		case spec.OpSignal:
+			in.nursery.signal(m.Target, syscall.Signal(m.Signal))
+		case spec.OpDialers:
+			in.dialers(m)
+		case spec.OpWho, spec.OpLook:
+			// Looking takes a while on a busy sandbox; a signal need not wait.
+			go in.look(m)
+		}
+	}
+}
+
+// dialers makes unconnected sockets of this namespace, for the supervisor to
+// connect.
+func (in *inside) dialers(m spec.Message) {
+	family := unix.AF_INET
+	if m.IPv6 {
+		family = unix.AF_INET6
+	}
+	var fds []int
+	defer func() {
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+	}()
+	for range min(m.Count, maxDialers) {
+		fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+		if err != nil {
+			_ = in.up.Send(failed(m.ID, act("make", "socket", err)))
+			return
+		}
+		fds = append(fds, fd)
+	}
+	// An error means that the supervisor is gone, and the next Receive ends us.
+	_ = in.up.Send(spec.Message{Op: spec.OpSock, ID: m.ID}, fds...)
+}
+
+// maxDialers bounds how many sockets one question gets.
+const maxDialers = 16

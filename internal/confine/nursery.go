@@ -1,0 +1,201 @@
+package confine
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+	"github.com/nemoclaw/nemoclaw/internal/confine/wire"
+)
+
+// nursery is PID 1's side of the spawner: it passes commands on, and always
+// has a spawner, for an agent may kill it.
+type nursery struct {
+	up     *wire.Conn
+	domain *domain
+	spec   spec.Spec
+	proofs chan reply // answers to the command with ID 0, our own
+
+	mu      sync.Mutex
+	down    *wire.Conn          // to the spawner
+	pid     int                 // the spawner's
+	asked   map[uint64]struct{} // commands that have no answer yet; protected by mu
+	running map[uint64]int      // command → its pid; protected by mu
+}
+
+// reply is one message of the spawner.
+type reply struct {
+	m   spec.Message
+	fds []int
+}
+
+func newNursery(up *wire.Conn, d *domain, s spec.Spec) *nursery {
+	return &nursery{
+		up: up, domain: d, spec: spec.Spec{Env: s.Env, Dir: s.Dir, Rlimits: s.Rlimits},
+		proofs: make(chan reply, 4), asked: map[uint64]struct{}{}, running: map[uint64]int{},
+	}
+}
+
+// fill starts a spawner.
+func (n *nursery) fill() error {
+	c, pid, err := n.domain.fork()
+	if err != nil {
+		return err
+	}
+	if err := c.SendSpec(n.spec); err != nil {
+		c.Close()
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.down, n.pid = c, pid
+	return nil
+}
+
+// spawner is the pid of the spawner of this moment.
+func (n *nursery) spawner() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.pid
+}
+
+// run passes a command on.
+func (n *nursery) run(m spec.Message) {
+	n.mu.Lock()
+	n.asked[m.ID] = struct{}{}
+	down := n.down
+	n.mu.Unlock()
+	if err := down.Send(m); err != nil {
+		n.refuse(m.ID, err)
+	}
+}
+
+// refuse says that command id did not start, if nothing else was said yet.
+func (n *nursery) refuse(id uint64, err error) {
+	n.mu.Lock()
+	_, ok := n.asked[id]
+	delete(n.asked, id)
+	n.mu.Unlock()
+	if ok {
+		n.tell(failed(id, act("run", "command", err)))
+	}
+}
+
+// signal sends s to the process group of a running command.
+func (n *nursery) signal(id uint64, s syscall.Signal) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if pid, ok := n.running[id]; ok {
+		// ESRCH means that it has just ended, which is told on its own.
+		_ = unix.Kill(-pid, s)
+	}
+}
+
+// listen serves spawners, one after the other, for ever.
+func (n *nursery) listen() {
+	for {
+		m, fds, err := n.down.Receive()
+		if err != nil {
+			n.replace()
+			continue
+		}
+		n.hear(m, fds)
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+	}
+}
+
+func (n *nursery) hear(m spec.Message, fds []int) {
+	n.mu.Lock()
+	_, asked := n.asked[m.ID]
+	_, running := n.running[m.ID]
+	switch {
+	case m.Op == spec.OpStarted && asked:
+		delete(n.asked, m.ID)
+		n.running[m.ID] = m.PID
+	case m.Op == spec.OpFailed && asked:
+		delete(n.asked, m.ID)
+	case m.Op == spec.OpExited && running:
+		delete(n.running, m.ID)
+	default: // not an answer to anything; spawners live among the agents
+		n.mu.Unlock()
+		return
+	}
+	n.mu.Unlock()
+	n.tell(m, fds...)
+}
+
+// tell passes a message to who asked: the supervisor or, for ID 0, ourselves.
+func (n *nursery) tell(m spec.Message, fds ...int) {
+	if m.ID != 0 {
+		// An error means that the supervisor is gone, which answer notices.
+		_ = n.up.Send(m, fds...)
+		return
+	}
+	kept := make([]int, 0, len(fds)) // the caller closes its own
+	for _, fd := range fds {
+		if dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3); err == nil {
+			kept = append(kept, dup)
+		}
+	}
+	n.proofs <- reply{m, kept}
+}
+
+// replace puts a new spawner in the place of one that died. What it ran lives
+// on as our children.
+func (n *nursery) replace() {
+	n.mu.Lock()
+	n.down.Close()
+	lost := n.asked
+	n.asked = map[uint64]struct{}{}
+	var gone []uint64
+	for id, pid := range n.running {
+		// It may have ended with nobody left to say so.
+		if errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
+			delete(n.running, id)
+			gone = append(gone, id)
+		}
+	}
+	n.mu.Unlock()
+	for id := range lost {
+		n.tell(failed(id, act("run", "command", errors.New("the spawner was killed"))))
+	}
+	for _, id := range gone {
+		n.tell(spec.Message{Op: spec.OpExited, ID: id, Signal: int(unix.SIGKILL)})
+	}
+	if err := n.fill(); err != nil {
+		// Without a spawner nothing can run or be stopped in order.
+		os.Exit(1)
+	}
+}
+
+// ended reports a child of ours: an orphan, or a command whose spawner died.
+func (n *nursery) ended(pid int, ws syscall.WaitStatus) {
+	n.mu.Lock()
+	var of uint64
+	var found bool
+	for id, p := range n.running {
+		if p == pid {
+			of, found = id, true
+			delete(n.running, id)
+			break
+		}
+	}
+	n.mu.Unlock()
+	if found {
+		n.tell(exited(of, ws))
+	}
+}
+
+func exited(id uint64, ws syscall.WaitStatus) spec.Message {
+	m := spec.Message{Op: spec.OpExited, ID: id, Code: ws.ExitStatus()}
+	if ws.Signaled() {
+		m.Code, m.Signal = 0, int(ws.Signal())
+	}
+	return m
+}

@@ -1,0 +1,160 @@
+package confine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+)
+
+// proofTime bounds the whole proof; it takes milliseconds.
+const proofTime = 10 * time.Second
+
+// prove runs the prove door as a command like any other, judges its report,
+// and returns what was refused. An error names the first wall that did not
+// hold.
+func (in *inside) prove(s spec.Spec) ([]spec.Proof, error) {
+	if !s.Landlock.Off {
+		if err := canaryLives(); err != nil {
+			return nil, &failure{spec.FilesystemWall, err}
+		}
+	}
+	r, err := in.report(s)
+	if err != nil {
+		return nil, &failure{spec.ProcessWall, fmt.Errorf("prove walls: %w", err)}
+	}
+	proofs := in.expected(s, r.Proofs)
+	if !s.Network.CaptureOff {
+		for _, c := range r.Connects {
+			if p, ok := in.arrived(c); ok {
+				proofs = append(proofs, p)
+			}
+		}
+	}
+	for _, p := range proofs {
+		if !p.Refused {
+			return nil, &failure{p.Wall, fmt.Errorf("%s does not hold: %s: %s", p.Layer, p.Tried, p.Got)}
+		}
+	}
+	return proofs, nil
+}
+
+// report runs the prover and reads what it says.
+func (in *inside) report(s spec.Spec) (report, error) {
+	argv := []string{self, "prove"}
+	for _, a := range s.Network.Routers {
+		argv = append(argv, a.String())
+	}
+	in.nursery.run(spec.Message{Op: spec.OpRun, Command: &spec.Command{Argv: argv}})
+	limit := time.After(proofTime)
+	select {
+	case started := <-in.nursery.proofs:
+		if started.m.Op != spec.OpStarted || len(started.fds) != 3 {
+			closeAll(started.fds)
+			return report{}, errors.New(started.m.Error)
+		}
+		return readReport(started.fds)
+	case <-limit:
+		return report{}, errors.New("the prover did not start")
+	}
+}
+
+func readReport(fds []int) (report, error) {
+	unix.Close(fds[0])
+	unix.Close(fds[2])
+	if err := unix.SetNonblock(fds[1], true); err != nil {
+		unix.Close(fds[1])
+		return report{}, err
+	}
+	f := os.NewFile(uintptr(fds[1]), "report")
+	defer f.Close()
+	if err := f.SetReadDeadline(time.Now().Add(proofTime)); err != nil {
+		return report{}, err
+	}
+	b, err := io.ReadAll(io.LimitReader(f, 1<<20))
+	if err != nil {
+		return report{}, err
+	}
+	var r report
+	if err := json.Unmarshal(b, &r); err != nil {
+		return report{}, fmt.Errorf("read report: %w", err)
+	}
+	return r, nil
+}
+
+// expected are the proofs of the layers that should stand.
+func (in *inside) expected(s spec.Spec, all []spec.Proof) []spec.Proof {
+	var out []spec.Proof
+	for _, p := range all {
+		switch {
+		case p.Layer == layerLandlock && s.Landlock.Off:
+		case p.Layer == layerLandlock && p.Wall == spec.ProcessWall && in.abi < scopesSince:
+		case p.Layer == layerSeccomp && s.Seccomp.Off:
+		case p.Layer == layerCapture && s.Network.CaptureOff:
+		default:
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// arrived looks whether c ended in the socket of ours that it must, and
+// nowhere else: that socket's next connection has exactly its two addresses.
+func (in *inside) arrived(c connect) (spec.Proof, bool) {
+	p := spec.Proof{Wall: spec.NetworkWall, Layer: layerCapture, Tried: "connect " + c.To.String()}
+	use, at := spec.Capture4, netip.AddrPortFrom(netip.IPv4Unspecified(), in.gate)
+	switch {
+	case c.To.Addr().IsLoopback():
+		p.Wall, p.Layer = spec.InferenceWall, layerRouter
+		use, at = spec.Router, c.To
+	case c.To.Addr().Is6():
+		use, at = spec.Capture6, netip.AddrPortFrom(netip.IPv6Unspecified(), in.gate)
+	}
+	fd, ok := in.sockets.of(use, at)
+	if !ok {
+		// This kernel has no IPv6, so there was no socket to connect with.
+		return p, false
+	}
+	if c.Error != "" {
+		p.Got = c.Error
+		return p, true
+	}
+	local, remote, err := accept(fd)
+	switch {
+	case err != nil:
+		p.Got = "answered by someone else"
+	case local != c.To || remote != c.From:
+		p.Got = fmt.Sprintf("our socket got %v → %v instead", remote, local)
+	default:
+		p.Got, p.Refused = "answered by the gate alone", true
+		if use == spec.Router {
+			p.Got = "answered by the router alone"
+		}
+	}
+	return p, true
+}
+
+// accept takes the connection that is waiting at fd and closes it again.
+func accept(fd int) (local, remote netip.AddrPort, err error) {
+	poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	if _, err := unix.Poll(poll, 1000); err != nil && !errors.Is(err, unix.EINTR) {
+		return local, remote, err
+	}
+	c, from, err := unix.Accept4(fd, unix.SOCK_CLOEXEC)
+	if err != nil {
+		return local, remote, err
+	}
+	defer unix.Close(c)
+	to, err := unix.Getsockname(c)
+	if err != nil {
+		return local, remote, err
+	}
+	return addrPort(to), addrPort(from), nil
+}

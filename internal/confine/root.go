@@ -1,0 +1,210 @@
+package confine
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+)
+
+// stage is a folder of the new root in which layers of overlays and contents
+// of files lie until they are mounted; it is gone before anything runs.
+const stage = ".stage"
+
+// rootSize bounds the small files and folders of the root itself.
+const rootSize = "16m"
+
+// root is the tree under construction: a tmpfs that becomes "/".
+type root struct {
+	fd      int             // its top folder
+	sources []source        // of the mounts, by position; opened before the old tree is out of reach
+	ours    map[uint64]bool // devices of file systems made here: the only ones in which files are made
+	modes   []spec.Mount    // folders whose mode is set when nothing more is made in them
+	staged  int
+}
+
+// source is a detached mount, waiting for its place.
+type source struct {
+	fd   int
+	dir  bool
+	node bool // a device
+}
+
+// openSources takes hold of every source while the host's tree is still
+// there. Detached mounts handed over by the supervisor take a path's place.
+func (r *root) openSources(mounts []spec.Mount, handed []int) error {
+	r.sources = make([]source, len(mounts))
+	for i, m := range mounts {
+		if m.Kind != spec.Bind && m.Kind != spec.Lower {
+			continue
+		}
+		s, err := openSource(m, handed)
+		if err != nil {
+			return act("open", m.Source, err)
+		}
+		r.sources[i] = s
+	}
+	return nil
+}
+
+func openSource(m spec.Mount, handed []int) (source, error) {
+	var fd int
+	switch {
+	case m.Fd > len(handed):
+		return source{}, fmt.Errorf("descriptor %d of %d", m.Fd, len(handed))
+	case m.Fd > 0:
+		fd = handed[m.Fd-1]
+	default:
+		// Recursive, since a user namespace may not take a tree without the
+		// mounts below it: they could hide something.
+		var err error
+		fd, err = unix.OpenTree(unix.AT_FDCWD, m.Source, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+		if err != nil {
+			return source{}, err
+		}
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return source{}, err
+	}
+	kind := st.Mode & unix.S_IFMT
+	return source{fd: fd, dir: kind == unix.S_IFDIR, node: kind == unix.S_IFCHR}, nil
+}
+
+// lay puts the empty root over the old one. The old tree stays reachable from
+// the process's root folder until pivot.
+func (r *root) lay() error {
+	fd, err := newMount("tmpfs", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV, "mode=0755", "size="+rootSize)
+	if err != nil {
+		return err
+	}
+	if err := unix.MoveMount(fd, "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return act("move mount to", "/", err)
+	}
+	r.fd = fd
+	r.ours = map[uint64]bool{}
+	return r.own(fd)
+}
+
+// own remembers the file system of fd as one made here.
+func (r *root) own(fd int) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return fmt.Errorf("look at new file system: %w", err)
+	}
+	r.ours[uint64(st.Dev)] = true
+	return nil
+}
+
+// finish sets the modes that would have been in the way until now.
+func (r *root) finish() error {
+	for _, m := range r.modes {
+		fd, err := r.open(m.Target, unix.O_DIRECTORY|unix.O_RDONLY)
+		if err == nil {
+			err = unix.Fchmod(fd, m.Mode)
+			unix.Close(fd)
+		}
+		if err != nil {
+			return act("set mode of", m.Target, err)
+		}
+	}
+	if r.staged > 0 {
+		if err := unix.Unlinkat(r.fd, stage, unix.AT_REMOVEDIR); err != nil {
+			return act("remove", stage, err)
+		}
+	}
+	return nil
+}
+
+// pivot makes the new root the only one there is. See pivot_root(2), notes:
+// with "." for both, the old root lies over the new one until it is unmounted.
+func (r *root) pivot() error {
+	if err := unix.Fchdir(r.fd); err != nil {
+		return act("enter", "new root", err)
+	}
+	if err := unix.PivotRoot(".", "."); err != nil {
+		return act("pivot to", "new root", err)
+	}
+	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
+		return act("unmount", "old root", err)
+	}
+	return act("enter", "/", unix.Chdir("/"))
+}
+
+// close makes the root itself read-only; what is mounted below keeps its own
+// right.
+func (r *root) close() error {
+	defer unix.Close(r.fd)
+	return act("set read-only", "/", unix.MountSetattr(r.fd, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}))
+}
+
+// beneath is how every name in the new tree is looked up: parts of it are the
+// agent's own workspace, where a link may point anywhere.
+const beneath = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS
+
+func (r *root) open(target string, flags uint64) (int, error) {
+	return openBeneath(r.fd, relative(target), flags)
+}
+
+func openBeneath(dir int, name string, flags uint64) (int, error) {
+	return unix.Openat2(dir, name, &unix.OpenHow{Flags: flags | unix.O_CLOEXEC | unix.O_NOFOLLOW, Resolve: beneath})
+}
+
+func relative(target string) string {
+	if t := strings.TrimPrefix(target, "/"); t != "" {
+		return t
+	}
+	return "."
+}
+
+// place makes sure that target stands, as a folder or as an empty file, and
+// opens it as a path.
+func (r *root) place(target string, dir bool) (int, error) {
+	if fd, err := r.open(target, unix.O_PATH); !errors.Is(err, unix.ENOENT) {
+		return fd, err
+	}
+	parent, err := r.parent(target)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(parent)
+	name := path.Base(target)
+	if err := makeAt(parent, name, dir); err != nil {
+		return -1, err
+	}
+	return openBeneath(parent, name, unix.O_PATH)
+}
+
+func makeAt(parent int, name string, dir bool) error {
+	if dir {
+		return unix.Mkdirat(parent, name, 0o755)
+	}
+	fd, err := unix.Openat(parent, name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return err
+	}
+	return unix.Close(fd)
+}
+
+// parent opens the folder in which target is to stand, making what is missing
+// on the way.
+func (r *root) parent(target string) (int, error) {
+	dir := path.Dir(target)
+	fd, err := r.open(dir, unix.O_PATH|unix.O_DIRECTORY)
+	if !errors.Is(err, unix.ENOENT) {
+		return fd, err
+	}
+	up, err := r.parent(dir)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(up)
+	if err := unix.Mkdirat(up, path.Base(dir), 0o755); err != nil {
+		return -1, err
+	}
+	return openBeneath(up, path.Base(dir), unix.O_PATH|unix.O_DIRECTORY)
+}

@@ -1,0 +1,121 @@
+package confine
+
+import (
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+	"github.com/nemoclaw/nemoclaw/internal/confine/wire"
+)
+
+// Spawn is the spawner: it forks every command of the sandbox. It starts
+// behind all walls, and adds only limits. It ends with the wire on fd.
+func Spawn(fd int) {
+	c, err := wire.New(fd)
+	if err != nil {
+		os.Exit(1)
+	}
+	s, _, err := c.ReceiveSpec()
+	if err != nil {
+		os.Exit(1)
+	}
+	p := &spawner{up: c, env: s.Env, dir: s.Dir}
+	if err := p.settle(s.Rlimits); err != nil {
+		_ = c.Send(failed(0, err))
+		os.Exit(1)
+	}
+	for {
+		m, fds, err := c.Receive()
+		if err != nil {
+			os.Exit(0)
+		}
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+		if m.Op == spec.OpRun && m.Command != nil {
+			go p.run(m.ID, *m.Command)
+		}
+	}
+}
+
+// spawner forks commands.
+type spawner struct {
+	up  *wire.Conn
+	env []string
+	dir string
+}
+
+// settle sets the limits, which every command inherits, and hides this
+// process: its memory and descriptors are no agent's business.
+func (p *spawner) settle(limits []spec.Rlimit) error {
+	for _, l := range limits {
+		err := syscall.Setrlimit(l.Resource, &syscall.Rlimit{Cur: l.Soft, Max: l.Hard})
+		if err != nil {
+			return act("set", "limit", err)
+		}
+	}
+	return act("hide", "spawner", unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0))
+}
+
+// run starts one command, tells it, waits for its end and tells that.
+func (p *spawner) run(id uint64, c spec.Command) {
+	pid, ours, err := p.start(c)
+	if err != nil {
+		_ = p.up.Send(failed(id, err))
+		return
+	}
+	err = p.up.Send(spec.Message{Op: spec.OpStarted, ID: id, PID: pid}, ours...)
+	closeAll(ours)
+	if err != nil {
+		os.Exit(1) // PID 1 is gone
+	}
+	var ws syscall.WaitStatus
+	for {
+		_, err = syscall.Wait4(pid, &ws, 0, nil)
+		if err != syscall.EINTR {
+			break
+		}
+	}
+	_ = p.up.Send(exited(id, ws))
+}
+
+// start forks c in a session of its own, and returns our ends of its streams.
+func (p *spawner) start(c spec.Command) (pid int, ours []int, err error) {
+	if len(c.Argv) == 0 {
+		return 0, nil, act("run", "command", syscall.EINVAL)
+	}
+	env := merged(p.env, c.Env)
+	dir := c.Dir
+	if dir == "" {
+		dir = p.dir
+	}
+	exe, err := find(c.Argv[0], env, dir)
+	if err != nil {
+		return 0, nil, act("find", c.Argv[0], err)
+	}
+	st, err := openStreams(c)
+	if err != nil {
+		return 0, nil, act("open streams of", c.Argv[0], err)
+	}
+	defer closeAll(st.theirs)
+	pid, err = syscall.ForkExec(exe, c.Argv, &syscall.ProcAttr{
+		Dir: dir, Env: env,
+		Files: st.files(),
+		Sys:   &syscall.SysProcAttr{Setsid: true, Setctty: c.TTY, Ctty: 0},
+	})
+	if err != nil {
+		closeAll(st.ours)
+		return 0, nil, act("execute", c.Argv[0], err)
+	}
+	return pid, st.ours, nil
+}
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}

@@ -1,0 +1,235 @@
+package confine
+
+import (
+	"bufio"
+	"encoding/hex"
+	"errors"
+	"net/netip"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+)
+
+// look answers who holds a socket, or which program a process is. What cannot
+// be told for sure is an answer without a program.
+func (in *inside) look(m spec.Message) {
+	answer := spec.Message{Op: spec.OpHolders, ID: m.ID}
+	pid := m.PID
+	if m.Op == spec.OpWho {
+		pid, _ = in.holder(m.Local, m.Remote)
+	}
+	if pid > 1 {
+		if p, ok := program(pid); ok {
+			answer.Programs = []spec.Program{p}
+		}
+	}
+	_ = in.up.Send(answer)
+}
+
+// errUnknown means that the holder cannot be told.
+var errUnknown = errors.New("several holders, or one that cannot be read")
+
+// holder is the one process that has the connected TCP socket local → remote
+// open. A process that cannot be read might be a second holder, so there is no
+// answer then.
+func (in *inside) holder(local, remote netip.AddrPort) (int, error) {
+	inode, err := socketInode(local, remote)
+	if err != nil {
+		return 0, err
+	}
+	link := "socket:[" + strconv.FormatUint(inode, 10) + "]"
+	names, err := readNames("/proc")
+	if err != nil {
+		return 0, err
+	}
+	spawner := in.nursery.spawner()
+	found := 0
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil || pid == 1 || pid == spawner {
+			continue
+		}
+		has, err := holds(name, link)
+		switch {
+		case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ESRCH):
+			continue // it has ended
+		case err != nil:
+			return 0, errUnknown
+		case has && found != 0:
+			return 0, errUnknown
+		case has:
+			found = pid
+		}
+	}
+	if found == 0 {
+		return 0, errUnknown
+	}
+	return found, nil
+}
+
+func readNames(dir string) ([]string, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Readdirnames(-1)
+}
+
+// holds says whether a descriptor of process pid is link.
+func holds(pid, link string) (bool, error) {
+	dir := "/proc/" + pid + "/fd"
+	fds, err := readNames(dir)
+	if err != nil {
+		return false, err
+	}
+	for _, fd := range fds {
+		// A descriptor that is closed meanwhile is none.
+		if to, err := os.Readlink(dir + "/" + fd); err == nil && to == link {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// socketInode finds a connected socket in the kernel's tables. An IPv6 socket
+// that speaks IPv4 stands in the second with mapped addresses.
+func socketInode(local, remote netip.AddrPort) (uint64, error) {
+	for _, table := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
+		f, err := os.Open(table)
+		if errors.Is(err, unix.ENOENT) {
+			continue // no IPv6
+		}
+		if err != nil {
+			return 0, err
+		}
+		inode, ok := scanTable(bufio.NewScanner(f), local, remote)
+		f.Close()
+		if ok {
+			return inode, nil
+		}
+	}
+	return 0, errUnknown
+}
+
+// scanTable reads lines of "sl local remote st tx:rx tr:tm retr uid timeout
+// inode …". See proc_pid_net(5).
+func scanTable(s *bufio.Scanner, local, remote netip.AddrPort) (uint64, bool) {
+	for s.Scan() {
+		f := strings.Fields(s.Text())
+		if len(f) < 10 {
+			continue
+		}
+		l, ok1 := hexAddrPort(f[1])
+		r, ok2 := hexAddrPort(f[2])
+		if !ok1 || !ok2 || l != plain(local) || r != plain(remote) {
+			continue
+		}
+		inode, err := strconv.ParseUint(f[9], 10, 64)
+		if err == nil && inode != 0 {
+			return inode, true
+		}
+	}
+	return 0, false
+}
+
+// plain is a without a zone, and as IPv4 where it is mapped.
+func plain(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
+}
+
+// hexAddrPort reads "0100007F:1F90": each 32-bit word is in the machine's own
+// byte order.
+func hexAddrPort(s string) (netip.AddrPort, bool) {
+	h, p, ok := strings.Cut(s, ":")
+	b, err := hex.DecodeString(h)
+	if !ok || err != nil || len(b)%4 != 0 {
+		return netip.AddrPort{}, false
+	}
+	for i := 0; i < len(b); i += 4 {
+		slices.Reverse(b[i : i+4])
+	}
+	a, ok := netip.AddrFromSlice(b)
+	port, err := strconv.ParseUint(p, 16, 16)
+	return netip.AddrPortFrom(a.Unmap(), uint16(port)), ok && err == nil
+}
+
+// program says what process pid is. The start time before and after holds
+// that it is one process that was looked at.
+func program(pid int) (spec.Program, bool) {
+	before, ok := stat(pid)
+	if !ok {
+		return spec.Program{}, false
+	}
+	dir := "/proc/" + strconv.Itoa(pid)
+	exe, err := os.Readlink(dir + "/exe")
+	if err != nil {
+		return spec.Program{}, false
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(dir+"/exe", &st); err != nil {
+		return spec.Program{}, false
+	}
+	p := spec.Program{PID: pid, Exe: exe, Dev: uint64(st.Dev), Ino: st.Ino, Name: before.name, Parents: parents(before.parent)}
+	after, ok := stat(pid)
+	again, err := os.Readlink(dir + "/exe")
+	if !ok || err != nil || after.started != before.started || again != exe {
+		return spec.Program{}, false
+	}
+	return p, true
+}
+
+// maxParents bounds a chain that an agent can make as long as it likes.
+const maxParents = 32
+
+// parents are the executables of pid and its ancestors, up to the spawner.
+func parents(pid int) []string {
+	var out []string
+	for pid > 1 && len(out) < maxParents {
+		exe, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe")
+		if err != nil {
+			// The spawner, or an agent that hides: either way the chain ends.
+			return out
+		}
+		out = append(out, exe)
+		s, ok := stat(pid)
+		if !ok {
+			return out
+		}
+		pid = s.parent
+	}
+	return out
+}
+
+// process is what proc_pid_stat(5) tells.
+type process struct {
+	name    string
+	parent  int
+	started string // clock ticks after boot
+}
+
+func stat(pid int) (process, bool) {
+	b, err := os.ReadFile(path.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return process{}, false
+	}
+	// The name may hold anything, brackets too; what follows the last one may
+	// not.
+	text := string(b)
+	open, end := strings.IndexByte(text, '('), strings.LastIndexByte(text, ')')
+	if open < 0 || end < open {
+		return process{}, false
+	}
+	f := strings.Fields(text[end+1:])
+	if len(f) < 20 {
+		return process{}, false
+	}
+	parent, err := strconv.Atoi(f[1])
+	return process{name: text[open+1 : end], parent: parent, started: f[19]}, err == nil
+}

@@ -1,0 +1,215 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+)
+
+const (
+	maxPacket = 32 << 10 // more goes through a memory file
+	maxBytes  = 8 << 20  // of one message
+	maxFds    = 250      // the kernel's limit is 253 (SCM_MAX_FD)
+)
+
+// opLarge says that the first descriptor is a memory file with the message.
+const opLarge spec.Op = "large"
+
+// Conn is one end of the wire. Send and Receive may be called at the same
+// time; Receive by one goroutine only.
+type Conn struct {
+	file *os.File
+	raw  syscall.RawConn
+	buf  []byte
+	oob  []byte
+
+	mu sync.Mutex // one sender at a time
+}
+
+// Pair makes a connected pair of sockets, close-on-exec. See socketpair(2).
+func Pair() (a, b int, err error) {
+	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, -1, fmt.Errorf("make socket pair: %w", err)
+	}
+	return p[0], p[1], nil
+}
+
+// New takes fd over.
+func New(fd int) (*Conn, error) {
+	unix.CloseOnExec(fd)
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return nil, fmt.Errorf("open wire: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "wire")
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("open wire: %w", err)
+	}
+	return &Conn{
+		file: f, raw: raw,
+		buf: make([]byte, maxPacket+1),
+		oob: make([]byte, unix.CmsgSpace(4*maxFds)),
+	}, nil
+}
+
+// Close ends both directions; a blocked Receive returns.
+func (c *Conn) Close() error { return c.file.Close() }
+
+// Send writes one message with descriptors, which stay the caller's.
+func (c *Conn) Send(m spec.Message, fds ...int) error {
+	b, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("send %s: %w", m.Op, err)
+	}
+	if len(b) > maxPacket {
+		mem, err := memory(b)
+		if err != nil {
+			return fmt.Errorf("send %s: %w", m.Op, err)
+		}
+		defer unix.Close(mem)
+		fds = append([]int{mem}, fds...)
+		b = []byte(`{"op":"` + string(opLarge) + `"}`)
+	}
+	if err := c.send(b, fds); err != nil {
+		return fmt.Errorf("send %s: %w", m.Op, err)
+	}
+	return nil
+}
+
+func (c *Conn) send(b []byte, fds []int) error {
+	if len(fds) > maxFds {
+		return fmt.Errorf("%d descriptors: at most %d", len(fds), maxFds)
+	}
+	var oob []byte
+	if len(fds) > 0 {
+		oob = unix.UnixRights(fds...)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var err error
+	werr := c.raw.Write(func(fd uintptr) bool {
+		for {
+			err = unix.Sendmsg(int(fd), b, oob, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+			if !errors.Is(err, unix.EINTR) {
+				return !errors.Is(err, unix.EAGAIN)
+			}
+		}
+	})
+	if werr != nil {
+		return werr
+	}
+	return err
+}
+
+// Receive reads one message. Its descriptors are the caller's from then on;
+// they are close-on-exec. The end of the other side is io.EOF.
+func (c *Conn) Receive() (spec.Message, []int, error) {
+	n, oobn, flags, err := c.receive()
+	if err != nil {
+		return spec.Message{}, nil, err
+	}
+	fds, err := rights(c.oob[:oobn])
+	if err != nil {
+		return spec.Message{}, nil, err
+	}
+	if n == 0 {
+		closeAll(fds)
+		return spec.Message{}, nil, io.EOF
+	}
+	if flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
+		closeAll(fds)
+		return spec.Message{}, nil, errors.New("receive: packet was cut")
+	}
+	m, err := decode(c.buf[:n])
+	if err == nil && m.Op == opLarge {
+		m, fds, err = large(fds)
+	}
+	if err != nil {
+		closeAll(fds)
+		return spec.Message{}, nil, fmt.Errorf("receive: %w", err)
+	}
+	return m, fds, nil
+}
+
+func (c *Conn) receive() (n, oobn, flags int, err error) {
+	rerr := c.raw.Read(func(fd uintptr) bool {
+		for {
+			n, oobn, flags, _, err = unix.Recvmsg(int(fd), c.buf, c.oob, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+			if !errors.Is(err, unix.EINTR) {
+				return !errors.Is(err, unix.EAGAIN)
+			}
+		}
+	})
+	if rerr != nil {
+		err = rerr
+	}
+	if errors.Is(err, unix.ECONNRESET) || errors.Is(err, os.ErrClosed) {
+		err = io.EOF
+	}
+	return n, oobn, flags, err
+}
+
+func rights(oob []byte) ([]int, error) {
+	if len(oob) == 0 {
+		return nil, nil
+	}
+	cms, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return nil, fmt.Errorf("receive descriptors: %w", err)
+	}
+	var out []int
+	for i := range cms {
+		fds, err := unix.ParseUnixRights(&cms[i])
+		if err != nil {
+			closeAll(out)
+			return nil, fmt.Errorf("receive descriptors: %w", err)
+		}
+		out = append(out, fds...)
+	}
+	return out, nil
+}
+
+func decode(b []byte) (spec.Message, error) {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	var m spec.Message
+	if err := d.Decode(&m); err != nil {
+		return spec.Message{}, fmt.Errorf("decode message: %w", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return spec.Message{}, errors.New("decode message: trailing bytes")
+	}
+	return m, nil
+}
+
+func large(fds []int) (spec.Message, []int, error) {
+	if len(fds) == 0 {
+		return spec.Message{}, fds, errors.New("large message without its file")
+	}
+	b, err := readMemory(fds[0])
+	if err != nil {
+		return spec.Message{}, fds, err
+	}
+	m, err := decode(b)
+	if err != nil {
+		return spec.Message{}, fds, err
+	}
+	unix.Close(fds[0])
+	return m, fds[1:], nil
+}
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
+}

@@ -1,0 +1,278 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+	"github.com/nemoclaw/nemoclaw/internal/confine/wire"
+)
+
+// Box is a running sandbox, whose walls were proved. Its methods may be called
+// at the same time.
+type Box struct {
+	wire    *wire.Conn
+	pid     int
+	sockets []Handed
+	notify  *os.File
+	proofs  []spec.Proof
+	abi     int
+
+	done  chan struct{} // closed when init is gone, and with it everything inside
+	ended syscall.WaitStatus
+	heard chan struct{} // closed when crash is whole
+	crash []byte
+
+	mu      sync.Mutex
+	last    uint64              // ID of the last question; protected by mu
+	asked   map[uint64]question // protected by mu
+	running map[uint64]*Process // protected by mu
+	gone    bool                // init was waited for; protected by mu
+	dialers map[bool][]int      // unconnected sockets, IPv6 or not; protected by mu
+}
+
+// Handed is one socket that init made inside. The supervisor owns the file.
+type Handed struct {
+	spec.Socket
+	File *os.File
+}
+
+// question waits for one reply.
+type question struct {
+	answer chan<- reply
+	run    *Process // what is running once the answer is "started"
+}
+
+// reply is what answers a question.
+type reply struct {
+	m   spec.Message
+	fds []int
+}
+
+func newBox(c *wire.Conn) *Box {
+	return &Box{
+		wire: c, done: make(chan struct{}), heard: make(chan struct{}),
+		asked: map[uint64]question{}, running: map[uint64]*Process{}, dialers: map[bool][]int{},
+	}
+}
+
+// Sockets are the listeners and the rest of what init handed out.
+func (b *Box) Sockets() []Handed { return b.sockets }
+
+// Notify is the descriptor on which refused system calls arrive, see
+// seccomp_unotify(2); nil where a test left the filter out. Someone must
+// answer them: callers wait.
+func (b *Box) Notify() *os.File { return b.notify }
+
+// Proofs are what was tried and refused before anything could run.
+func (b *Box) Proofs() []spec.Proof { return b.proofs }
+
+// ABI is the version of Landlock in force; 0 where the operator switched the
+// filesystem wall off.
+func (b *Box) ABI() int { return b.abi }
+
+// PID is init's, on the host.
+func (b *Box) PID() int { return b.pid }
+
+// Done is closed when nothing of the sandbox is left.
+func (b *Box) Done() <-chan struct{} { return b.done }
+
+// Wait waits until nothing of the sandbox is left. The error says how init
+// ended, where it was not killed by us.
+func (b *Box) Wait() error {
+	<-b.done
+	if b.ended.Exited() && b.ended.ExitStatus() != 0 {
+		return fmt.Errorf("init ended with %d", b.ended.ExitStatus())
+	}
+	return nil
+}
+
+// Kill ends everything inside: the kernel kills a pid namespace with its PID 1.
+// Wait says when it has.
+func (b *Box) Kill() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.gone {
+		return nil
+	}
+	// Not waited for yet, so the number is still init's.
+	if err := unix.Kill(b.pid, unix.SIGKILL); err != nil {
+		return fmt.Errorf("kill sandbox: %w", err)
+	}
+	return nil
+}
+
+// await takes init's status. It runs on the thread that started init.
+func (b *Box) await() {
+	var info unix.Siginfo
+	for {
+		// Without reaping, so that its number stays taken until gone is set.
+		err := unix.Waitid(unix.P_PID, b.pid, &info, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	b.mu.Lock()
+	b.gone = true
+	for {
+		_, err := syscall.Wait4(b.pid, &b.ended, 0, nil)
+		if !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	asked, running := b.asked, b.running
+	b.asked, b.running = nil, nil
+	for _, fds := range b.dialers {
+		closeAll(fds)
+	}
+	b.dialers = nil
+	b.mu.Unlock()
+
+	b.wire.Close()
+	for _, q := range asked {
+		close(q.answer)
+	}
+	for _, p := range running {
+		p.end(spec.Message{Signal: int(unix.SIGKILL)})
+	}
+	close(b.done)
+}
+
+// maxCrash bounds what is kept of a crash's story.
+const maxCrash = 16 << 10
+
+func (b *Box) hearCrash(from *os.File, to io.Writer) {
+	defer close(b.heard)
+	defer from.Close()
+	b.crash, _ = io.ReadAll(io.LimitReader(from, maxCrash))
+	if to != nil && len(b.crash) > 0 {
+		_, _ = to.Write(b.crash)
+	}
+	_, _ = io.Copy(io.Discard, from)
+}
+
+// listen takes what init says, until it is gone.
+func (b *Box) listen() {
+	for {
+		m, fds, err := b.wire.Receive()
+		if err != nil {
+			// Whatever it was, an init that cannot be understood is no wall.
+			_ = b.Kill()
+			return
+		}
+		b.hear(m, fds)
+	}
+}
+
+func (b *Box) hear(m spec.Message, fds []int) {
+	b.mu.Lock()
+	if p := b.running[m.ID]; p != nil && m.Op == spec.OpExited {
+		delete(b.running, m.ID)
+		b.mu.Unlock()
+		closeAll(fds)
+		p.end(m)
+		return
+	}
+	q, ok := b.asked[m.ID]
+	delete(b.asked, m.ID)
+	started := m.Op == spec.OpStarted
+	if ok && started && q.run != nil {
+		// At once, so that its end cannot be missed.
+		q.run.id = m.ID
+		b.running[m.ID] = q.run
+	}
+	b.mu.Unlock()
+	switch {
+	case ok:
+		q.answer <- reply{m, fds} // it has room for the one answer
+	case started:
+		// Whoever wanted it has left.
+		closeAll(fds)
+		_ = b.wire.Send(spec.Message{Op: spec.OpSignal, Target: m.ID, Signal: int(unix.SIGKILL)})
+	default:
+		closeAll(fds)
+	}
+}
+
+// ErrGone is the answer of a sandbox that has ended.
+var ErrGone = errors.New("the sandbox is gone")
+
+// ask sends m with a fresh ID and waits for the answer, which makes run, if
+// there is one, the command of that ID.
+func (b *Box) ask(ctx context.Context, m spec.Message, run *Process) (reply, error) {
+	c := make(chan reply, 1)
+	b.mu.Lock()
+	if b.asked == nil {
+		b.mu.Unlock()
+		return reply{}, ErrGone
+	}
+	b.last++
+	m.ID = b.last
+	b.asked[m.ID] = question{c, run}
+	b.mu.Unlock()
+	if err := b.wire.Send(m); err != nil {
+		b.forget(m.ID)
+		return reply{}, err
+	}
+	select {
+	case r, ok := <-c:
+		if !ok {
+			return reply{}, ErrGone
+		}
+		if r.m.Op == spec.OpFailed {
+			closeAll(r.fds)
+			return reply{}, fromInside(r.m)
+		}
+		return r, nil
+	case <-ctx.Done():
+		b.forget(m.ID)
+		select {
+		case r := <-c: // it came at the same moment
+			closeAll(r.fds)
+			if r.m.Op == spec.OpStarted {
+				_ = b.wire.Send(spec.Message{Op: spec.OpSignal, Target: m.ID, Signal: int(unix.SIGKILL)})
+			}
+		default:
+		}
+		return reply{}, ctx.Err()
+	}
+}
+
+// forget takes a question back; no answer to it is sent on from then on.
+func (b *Box) forget(id uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.asked, id)
+}
+
+// Who is the program that holds the TCP socket local → remote, as the inside
+// sees them. false means that it cannot be told: nobody, several, or one that
+// hides.
+func (b *Box) Who(ctx context.Context, local, remote netip.AddrPort) (spec.Program, bool) {
+	return b.one(ctx, spec.Message{Op: spec.OpWho, Local: local, Remote: remote})
+}
+
+// Look is the program of process pid, as the inside numbers it.
+func (b *Box) Look(ctx context.Context, pid int) (spec.Program, bool) {
+	return b.one(ctx, spec.Message{Op: spec.OpLook, PID: pid})
+}
+
+func (b *Box) one(ctx context.Context, m spec.Message) (spec.Program, bool) {
+	r, err := b.ask(ctx, m, nil)
+	if err != nil {
+		return spec.Program{}, false
+	}
+	closeAll(r.fds)
+	if r.m.Op != spec.OpHolders || len(r.m.Programs) != 1 {
+		return spec.Program{}, false
+	}
+	return r.m.Programs[0], true
+}

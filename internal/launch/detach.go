@@ -1,0 +1,116 @@
+package launch
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+)
+
+// detach makes a detached mount of every source, when root starts the sandbox:
+// the sandbox's user may not reach them by path. It writes their positions
+// into a copy of s's mounts. Without root there is nothing to do: who starts
+// is who is inside. See open_tree(2).
+func detach(s *spec.Spec, o Options, exe int) ([]int, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	s.Mounts = slices.Clone(s.Mounts)
+	var fds []int
+	maps := idMaps{exe: exe, to: o.UID, group: o.GID, held: map[owner]int{}}
+	defer maps.close()
+	for i := range s.Mounts {
+		m := &s.Mounts[i]
+		if m.Kind != spec.Bind && m.Kind != spec.Lower {
+			continue
+		}
+		fd, err := unix.OpenTree(unix.AT_FDCWD, m.Source, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+		if err != nil {
+			closeAll(fds)
+			return nil, fmt.Errorf("open %s: %w", m.Source, err)
+		}
+		fds = append(fds, fd)
+		m.Fd = len(fds)
+		if !m.Owner {
+			continue
+		}
+		if err := maps.apply(fd); err != nil {
+			closeAll(fds)
+			return nil, fmt.Errorf("give %s to the sandbox's user: %w", m.Source, err)
+		}
+	}
+	return fds, nil
+}
+
+// owner is whose a source is on the host.
+type owner struct{ uid, gid uint32 }
+
+// idMaps are user namespaces that say how owners are seen in id-mapped mounts,
+// one for each owner.
+type idMaps struct {
+	exe       int // a program that waits
+	to, group uint32
+	held      map[owner]int
+}
+
+func (x idMaps) close() {
+	for _, fd := range x.held {
+		unix.Close(fd)
+	}
+}
+
+// apply makes the owner of fd's top folder the sandbox's user in that mount,
+// and the other way round for what is made in it. See mount_setattr(2),
+// "ID-mapped mounts".
+func (x idMaps) apply(fd int) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	of := owner{st.Uid, st.Gid}
+	if of == (owner{x.to, x.group}) {
+		return nil
+	}
+	ns, ok := x.held[of]
+	if !ok {
+		var err error
+		if ns, err = x.namespace(of); err != nil {
+			return err
+		}
+		x.held[of] = ns
+	}
+	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(ns)}
+	return unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, attr)
+}
+
+// namespace makes a user namespace in which of is our user. It needs a process
+// to be born in it, which ends as soon as the namespace is held.
+func (x idMaps) namespace(of owner) (int, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return -1, err
+	}
+	defer r.Close()
+	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(x.exe), []string{"nemoclaw-init", "hold"}, &syscall.ProcAttr{
+		Dir: "/", Env: []string{}, Files: []uintptr{r.Fd()},
+		Sys: &syscall.SysProcAttr{
+			Cloneflags:  unix.CLONE_NEWUSER,
+			UidMappings: []syscall.SysProcIDMap{{ContainerID: int(of.uid), HostID: int(x.to), Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{ContainerID: int(of.gid), HostID: int(x.group), Size: 1}},
+		},
+	})
+	if err != nil {
+		w.Close()
+		return -1, fmt.Errorf("make user namespace: %w", err)
+	}
+	ns, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/ns/user", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	w.Close()
+	var ws syscall.WaitStatus
+	_, _ = syscall.Wait4(pid, &ws, 0, nil)
+	return ns, err
+}
