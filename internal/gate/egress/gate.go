@@ -1,0 +1,285 @@
+package egress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nemoclaw/nemoclaw/internal/policy"
+)
+
+// Config is what the gate asks of the supervisor. Policy is required; what
+// else is nil refuses, or takes the default that is named.
+type Config struct {
+	// Policy is the one in force now. A reload swaps what it returns and then
+	// calls Recheck.
+	Policy func() *policy.Policy
+	// Ask puts a question to the operator. Nil: nobody answers, so no.
+	Ask Asker
+	// Record takes one Event a verdict; it must not block.
+	Record Recorder
+	// Who is the program that holds the socket local → remote, as the sandbox
+	// sees it. Nil: nobody is known.
+	Who func(ctx context.Context, local, remote netip.AddrPort) policy.Program
+	// Holder is Who with the program's PID inside; where set, Who is not used.
+	Holder func(ctx context.Context, local, remote netip.AddrPort) (p policy.Program, pid int)
+	// Router serves a connection to the inference router, and closes it.
+	Router func(net.Conn)
+	// Resolve looks an absolute name (with its final dot) up. Nil: the host's
+	// resolver, without its search list.
+	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Own are the addresses of the host's interfaces at this moment. Nil: asks
+	// the kernel.
+	Own func() []netip.Addr
+	// GatePort is the port of the transparent listeners.
+	GatePort uint16
+	// Ready says why no verdict can be kept, so that everything is refused.
+	Ready func() error
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+	// Flows bounds the connections at one time; 0: DefaultFlows.
+	Flows int
+}
+
+// DefaultFlows is how many connections a sandbox may have at one time. Each
+// may cost six descriptors: two sockets and a pipe for either direction.
+const DefaultFlows = 1024
+
+// Question is what the operator is asked.
+type Question struct {
+	Host    policy.Host // "" for a literal address
+	Addr    netip.Addr  // a literal address; or the private address that an allowed name turned out to have
+	Port    policy.Port
+	Program policy.Program
+}
+
+// Asker puts one question to the operator and blocks until it is answered, or
+// for as long as a connection is held. ctx ends when the program gave up. used
+// is called once the connection got through; it may be nil.
+type Asker interface {
+	Ask(ctx context.Context, q Question) (allow bool, why string, used func())
+}
+
+// Gate is the network gate of one sandbox.
+type Gate struct {
+	cfg    Config
+	names  *table
+	tally  *tally
+	watch  *watcher
+	slots  chan struct{} // one token a connection
+	served sync.WaitGroup
+	ctx    context.Context // of everything that the gate has begun
+	stop   context.CancelFunc
+	six    atomic.Bool // an IPv6 listener is served, so AAAA may be answered
+
+	received, sent atomic.Int64 // bytes, from outside and to it
+
+	mu    sync.Mutex
+	flows map[*flow]struct{} // guarded by mu
+}
+
+// New makes a gate that serves nothing yet.
+func New(cfg Config) *Gate {
+	fill(&cfg)
+	g := &Gate{
+		cfg:   cfg,
+		names: newTable(),
+		tally: newTally(cfg.Record),
+		watch: newWatcher(),
+		slots: make(chan struct{}, cfg.Flows),
+		flows: map[*flow]struct{}{},
+	}
+	g.ctx, g.stop = context.WithCancel(context.Background())
+	return g
+}
+
+func fill(cfg *Config) {
+	if cfg.Ask == nil {
+		cfg.Ask = nobody{}
+	}
+	if cfg.Record == nil {
+		cfg.Record = nowhere{}
+	}
+	if cfg.Holder == nil {
+		cfg.Holder = withoutPID(cfg.Who)
+	}
+	if cfg.Resolve == nil {
+		cfg.Resolve = resolve
+	}
+	if cfg.Own == nil {
+		cfg.Own = interfaceAddrs
+	}
+	if cfg.Ready == nil {
+		cfg.Ready = func() error { return nil }
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Flows == 0 {
+		cfg.Flows = DefaultFlows
+	}
+}
+
+type nobody struct{}
+
+func (nobody) Ask(context.Context, Question) (bool, string, func()) {
+	return false, "nobody is there to be asked", nil
+}
+
+func withoutPID(who func(context.Context, netip.AddrPort, netip.AddrPort) policy.Program) func(context.Context, netip.AddrPort, netip.AddrPort) (policy.Program, int) {
+	return func(ctx context.Context, local, remote netip.AddrPort) (policy.Program, int) {
+		if who == nil {
+			return policy.Program{}, 0
+		}
+		return who(ctx, local, remote), 0
+	}
+}
+
+// policy is never nil-checked elsewhere: a nil Policy denies everything.
+func (g *Gate) policy() *policy.Policy {
+	if g.cfg.Policy == nil {
+		return nil
+	}
+	return g.cfg.Policy()
+}
+
+// ServeTCP accepts from a transparent listener until ctx ends, and then
+// returns nil. The local address of what it accepts is where the program
+// wanted to go.
+func (g *Gate) ServeTCP(ctx context.Context, l net.Listener) error {
+	if a, ok := l.Addr().(*net.TCPAddr); ok && a.IP.To4() == nil {
+		g.six.Store(true)
+	}
+	defer context.AfterFunc(ctx, func() { l.Close() })()
+	defer context.AfterFunc(g.ctx, func() { l.Close() })()
+	for pause := time.Duration(0); ; {
+		c, err := l.Accept()
+		switch {
+		case ctx.Err() != nil || g.ctx.Err() != nil:
+			closeNow(c)
+			return nil
+		case err == nil:
+			pause = 0
+			g.take(c.(*net.TCPConn))
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("accept: %w", err)
+		default: // out of descriptors, or the program left before we looked
+			pause = min(2*pause+time.Millisecond, time.Second)
+			if wait(ctx, pause) != nil {
+				return nil
+			}
+		}
+	}
+}
+
+func closeNow(c net.Conn) {
+	if c != nil {
+		c.Close()
+	}
+}
+
+// wait lets the kernel find new descriptors; there is no event to wait for.
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// take serves one connection, or refuses it where there are too many.
+func (g *Gate) take(c *net.TCPConn) {
+	f := newFlow(g, c)
+	select {
+	case g.slots <- struct{}{}:
+	default:
+		f.refuseAtOnce(fmt.Sprintf("%d connections are open already, which is the limit", cap(g.slots)))
+		return
+	}
+	if !g.begin(f) {
+		<-g.slots
+		reset(c)
+		return
+	}
+	go func() {
+		defer g.end(f)
+		f.serve(g.ctx)
+	}()
+}
+
+// begin lists f, so that Recheck and Close find it, before it is judged: a
+// reload in between must not miss it.
+func (g *Gate) begin(f *flow) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ctx.Err() != nil {
+		return false
+	}
+	g.flows[f] = struct{}{}
+	g.served.Add(1)
+	return true
+}
+
+func (g *Gate) end(f *flow) {
+	g.mu.Lock()
+	delete(g.flows, f)
+	g.mu.Unlock()
+	<-g.slots
+	g.served.Done()
+}
+
+// Recheck judges every connection again, after the policy has changed. It cuts
+// those that were allowed by a rule and no longer are, and those that are
+// denied now; it lets held ones proceed, or fail, that need no answer any more.
+// It returns how many it cut.
+func (g *Gate) Recheck() (cut int) {
+	g.mu.Lock()
+	flows := make([]*flow, 0, len(g.flows))
+	for f := range g.flows {
+		flows = append(flows, f)
+	}
+	g.mu.Unlock()
+	own := g.cfg.Own()
+	for _, f := range flows {
+		if f.recheck(own) {
+			cut++
+		}
+	}
+	return cut
+}
+
+// Stats is what flows now, and has flowed.
+type Stats struct {
+	Flows    int   // connections, held ones too
+	Received int64 // bytes from outside
+	Sent     int64 // bytes to outside
+	Names    int   // names that have an address
+}
+
+// Stats counts. Bytes of a connection that lives are counted now and then.
+func (g *Gate) Stats() Stats {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return Stats{Flows: len(g.flows), Received: g.received.Load(), Sent: g.sent.Load(), Names: g.names.len()}
+}
+
+// Close cuts every connection and returns when all are gone.
+func (g *Gate) Close() {
+	g.mu.Lock()
+	g.stop()
+	for f := range g.flows {
+		f.cut()
+	}
+	g.mu.Unlock()
+	g.served.Wait()
+	g.watch.close()
+	g.tally.flush()
+}

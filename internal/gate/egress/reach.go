@@ -1,0 +1,244 @@
+package egress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/nemoclaw/nemoclaw/internal/policy"
+)
+
+// How long the ways out may take.
+const (
+	lookUpTime = 10 * time.Second
+	dialTime   = 20 * time.Second       // one address
+	nextTry    = 250 * time.Millisecond // before the next address is tried beside it (RFC 8305)
+)
+
+// resolve is the host's resolver, without cgo, so that a confined supervisor
+// reads nothing but the resolver's own files.
+func resolve(ctx context.Context, host string) ([]netip.Addr, error) {
+	r := net.Resolver{PreferGo: true}
+	return r.LookupNetIP(ctx, "ip", host)
+}
+
+// interfaceAddrs are the host's own. Where the kernel does not tell, none are
+// known, and loopback and private ones are refused all the same.
+func interfaceAddrs() []netip.Addr {
+	all, _ := net.InterfaceAddrs()
+	own := make([]netip.Addr, 0, len(all))
+	for _, a := range all {
+		if n, ok := a.(*net.IPNet); ok {
+			if addr, ok := netip.AddrFromSlice(n.IP); ok {
+				own = append(own, addr.Unmap())
+			}
+		}
+	}
+	return own
+}
+
+// target is what may be dialled, and by what right.
+type target struct {
+	addrs   []netip.Addr
+	own     []netip.Addr   // of the host, at this moment
+	policy  *policy.Policy // that judged addrs
+	request policy.Request
+	asked   bool // the operator allowed these very addresses
+	verdict policy.Verdict
+}
+
+// reach looks the destination up, judges every address and dials. v is the
+// verdict on the name. Without a connection the verdict says why.
+func (f *flow) reach(ctx context.Context, v policy.Verdict) (*net.TCPConn, policy.Verdict) {
+	r := f.ask()
+	addrs, err := f.lookUp(ctx, r)
+	if err != nil {
+		return nil, unreachable(v, err)
+	}
+	t := target{addrs: addrs, own: f.g.cfg.Own(), policy: f.g.policy(), request: r, verdict: v}
+	if w := f.judgeAddrs(ctx, &t); w.Action != policy.Allow {
+		return nil, w
+	}
+	out, err := t.race(ctx, f.to.Port())
+	if err != nil {
+		return nil, unreachable(t.verdict, err)
+	}
+	f.mu.Lock()
+	f.dialled = addrPort(out.RemoteAddr()).Addr()
+	f.mu.Unlock()
+	return out, t.verdict
+}
+
+// unreachable is a denial by the world, not by a rule.
+func unreachable(v policy.Verdict, err error) policy.Verdict {
+	return policy.Verdict{Rule: v.Rule, Line: v.Line, Why: "allowed, but not reachable: " + err.Error()}
+}
+
+// lookUp asks for the name once, absolutely. The names of the host's loopback
+// are asked of nobody.
+func (f *flow) lookUp(ctx context.Context, r policy.Request) ([]netip.Addr, error) {
+	switch {
+	case r.Host == "":
+		return []netip.Addr{r.Addr}, nil
+	case r.Host.IsHostLoopback():
+		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}, nil
+	}
+	ctx, stop := context.WithTimeout(ctx, lookUpTime)
+	defer stop()
+	addrs, err := f.g.cfg.Resolve(ctx, string(r.Host)+".")
+	if err != nil {
+		return nil, err
+	}
+	for i, a := range addrs {
+		addrs[i] = a.Unmap().WithZone("")
+	}
+	if len(addrs) == 0 {
+		return nil, fmt.Errorf("look up %s: it has no address", r.Host)
+	}
+	return slices.Compact(addrs), nil
+}
+
+// judgeAddrs: one address that may not be reached spoils all, since a name with
+// a public and a private address is how rebinding is done. Addresses that are
+// all private are a question of their own.
+func (f *flow) judgeAddrs(ctx context.Context, t *target) policy.Verdict {
+	var allowed int
+	var question policy.Verdict
+	for _, a := range t.addrs {
+		v := t.policy.DecideAddr(t.request, a, t.own)
+		switch v.Action {
+		case policy.Allow:
+			allowed++
+		case policy.Ask:
+			question = v
+		default:
+			return v
+		}
+	}
+	switch {
+	case allowed == len(t.addrs):
+		return policy.Verdict{Action: policy.Allow}
+	case allowed > 0:
+		question.Action = policy.Deny
+		question.Why += ", and has other addresses beside: such a mixture is refused unless a rule lists the address"
+		return question
+	}
+	return f.askAddr(ctx, t, question)
+}
+
+// askAddr asks about the first address; an answer opens that one alone.
+func (f *flow) askAddr(ctx context.Context, t *target, asked policy.Verdict) policy.Verdict {
+	t.addrs = t.addrs[:1]
+	program, _ := f.who()
+	q := Question{Host: t.request.Host, Addr: t.addrs[0], Port: t.request.Port, Program: program}
+	v, err := f.hold(ctx, asked, q)
+	if errors.Is(err, errReload) {
+		return policy.Verdict{Why: "the policy changed while the operator was asked"}
+	}
+	if v.Action == policy.Allow {
+		t.asked, t.verdict = true, v
+	}
+	return v
+}
+
+// race dials the addresses, a little apart, and keeps the first connection.
+func (t *target) race(ctx context.Context, port uint16) (*net.TCPConn, error) {
+	if len(t.addrs) == 1 {
+		return t.dial(ctx, netip.AddrPortFrom(t.addrs[0], port))
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	type result struct {
+		c   *net.TCPConn
+		err error
+	}
+	results := make(chan result, len(t.addrs))
+	var errs []error
+	begin := func(a netip.Addr) {
+		go func() {
+			c, err := t.dial(ctx, netip.AddrPortFrom(a, port))
+			results <- result{c, err}
+		}()
+	}
+	pending := interleave(t.addrs)
+	running := 0
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for running > 0 || len(pending) > 0 {
+		select {
+		case <-timer.C:
+			if len(pending) > 0 {
+				begin(pending[0])
+				pending, running = pending[1:], running+1
+				timer.Reset(nextTry)
+			}
+		case r := <-results:
+			running--
+			if r.err == nil {
+				go func(n int) { // the others were told to stop; some may have made it
+					for range n {
+						if late := <-results; late.c != nil {
+							reset(late.c)
+						}
+					}
+				}(running)
+				return r.c, nil
+			}
+			errs = append(errs, r.err)
+			timer.Reset(0)
+		}
+	}
+	return nil, errs[0]
+}
+
+// interleave puts the families by turns, the first one's first.
+func interleave(addrs []netip.Addr) []netip.Addr {
+	var first, second, out []netip.Addr
+	for _, a := range addrs {
+		if a.Is4() == addrs[0].Is4() {
+			first = append(first, a)
+		} else {
+			second = append(second, a)
+		}
+	}
+	for i := range max(len(first), len(second)) {
+		if i < len(first) {
+			out = append(out, first[i])
+		}
+		if i < len(second) {
+			out = append(out, second[i])
+		}
+	}
+	return out
+}
+
+// dial connects to one address. What is judged is what is dialled: the last
+// check stands in the dialler, on the very address of the connect call.
+func (t *target) dial(ctx context.Context, to netip.AddrPort) (*net.TCPConn, error) {
+	d := net.Dialer{Timeout: dialTime, ControlContext: t.check}
+	d.SetMultipathTCP(false) // it cannot be spliced
+	c, err := d.DialContext(ctx, "tcp", to.String())
+	if err != nil {
+		return nil, err
+	}
+	return c.(*net.TCPConn), nil
+}
+
+func (t *target) check(_ context.Context, _, address string, _ syscall.RawConn) error {
+	to, err := netip.ParseAddrPort(address)
+	if err != nil || to.Port() != uint16(t.request.Port) {
+		return fmt.Errorf("dial %s: not what was judged", address)
+	}
+	if t.asked && to.Addr() == t.addrs[0] {
+		return nil
+	}
+	if v := t.policy.DecideAddr(t.request, to.Addr(), t.own); v.Action != policy.Allow {
+		return fmt.Errorf("dial %s: %s", address, v.Why)
+	}
+	return nil
+}

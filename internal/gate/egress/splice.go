@@ -1,0 +1,145 @@
+package egress
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/policy"
+)
+
+// idleTime is how long a connection may be silent in both directions. Keepalive
+// finds dead machines earlier; this is for the forgotten.
+const idleTime = 2 * time.Hour
+
+// share is how much is spliced before it is counted.
+const share = 4 << 20
+
+var errIdle = errors.New("silent in both directions for " + idleTime.String())
+
+// splice passes bytes both ways until both ends have finished. Half-close is
+// kept: an end of file from one side is passed to the other, alone.
+func (f *flow) splice(first opening) {
+	var down sync.WaitGroup
+	down.Go(func() { f.oneWay(f.fromOutside) })
+	f.oneWay(func() error { return f.toOutside(first) })
+	down.Wait()
+	f.close()
+}
+
+// oneWay runs one direction. If it fails both end, by reset: the other side
+// must not take half of something for the whole.
+func (f *flow) oneWay(pass func() error) {
+	defer func() {
+		if p := recover(); p != nil {
+			f.cut()
+			f.record(policy.Verdict{Why: fmt.Sprintf("the gate failed: %v", p)})
+		}
+	}()
+	if err := pass(); err != nil {
+		f.cut()
+	}
+}
+
+func (f *flow) fromOutside() error {
+	if err := f.pump(f.in, f.out, forever, &f.g.received); err != nil {
+		return err
+	}
+	return f.in.CloseWrite()
+}
+
+// toOutside passes on what the program says, as far as it may say it.
+func (f *flow) toOutside(first opening) error {
+	if !f.mustSpeak() {
+		var err error
+		if first, err = f.listen(); err != nil {
+			return f.object(err.Error())
+		}
+	}
+	if first.shape == looksHTTP {
+		return f.passRequests()
+	}
+	if err := f.passOn(f.pending); err != nil {
+		return err
+	}
+	f.pending = nil
+	return f.passRest()
+}
+
+// passRest: from here on nothing is read any more.
+func (f *flow) passRest() error {
+	if err := f.pump(f.out, f.in, forever, &f.g.sent); err != nil {
+		return err
+	}
+	return f.out.CloseWrite()
+}
+
+func (f *flow) passOn(b []byte) error {
+	n, err := f.out.Write(b)
+	f.g.sent.Add(int64(n))
+	return err
+}
+
+// object refuses in the middle of a connection that was allowed.
+func (f *flow) object(why string) error {
+	f.record(policy.Verdict{Why: why})
+	return errors.New(why)
+}
+
+const forever = -1
+
+// pump moves limit bytes, or all there are, without taking them into this
+// process (splice(2)). nil means that it moved them all; for a limit, an early
+// end is an error.
+func (f *flow) pump(dst, src *net.TCPConn, limit int64, count *atomic.Int64) error {
+	for limit != 0 {
+		n := int64(share)
+		if limit > 0 {
+			n = min(n, limit)
+		}
+		if err := src.SetReadDeadline(time.Now().Add(idleTime)); err != nil {
+			return err
+		}
+		moved, err := dst.ReadFrom(&io.LimitedReader{R: src, N: n})
+		count.Add(moved)
+		if limit > 0 {
+			limit -= moved
+		}
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded) && (moved > 0 || !f.isQuiet()):
+		case err != nil:
+			return err
+		case moved < n && limit > 0:
+			return io.ErrUnexpectedEOF
+		case moved < n:
+			return nil
+		}
+	}
+	return nil
+}
+
+// isQuiet asks the kernel when either end was last heard of.
+func (f *flow) isQuiet() bool {
+	return silence(f.in) >= idleTime && silence(f.out) >= idleTime
+}
+
+func silence(c *net.TCPConn) (d time.Duration) {
+	rc, err := c.SyscallConn()
+	if err != nil {
+		return idleTime
+	}
+	d = idleTime
+	_ = rc.Control(func(fd uintptr) {
+		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.SOL_TCP, unix.TCP_INFO); err == nil {
+			d = time.Duration(info.Last_data_recv) * time.Millisecond
+		}
+	})
+	return d
+}
