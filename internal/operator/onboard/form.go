@@ -12,7 +12,7 @@ type form struct {
 	questions []question
 	answers   answers
 	at        int  // the question being asked; len(questions) is the review
-	fromHere  bool // it was chosen on the review: Enter leads back there
+	reviewed  bool // the review was reached: Enter leads back there, past what is answered
 
 	field   field
 	waiting bool   // the question's options are being looked up
@@ -20,8 +20,9 @@ type form struct {
 	problem string // why the last answer was refused
 	row     int    // of the review: 0 creates, then the questions, then cancel
 
-	plan func(answers) []string // lines of the review
-	end  ending
+	preset map[string]bool        // answered by a flag: asked again only from the review
+	plan   func(answers) []string // lines of the review
+	end    ending
 }
 
 // answers are what the form holds, by the flag that answers the same question.
@@ -59,28 +60,35 @@ type key struct {
 }
 
 func newForm(questions []question, given answers, plan func(answers) []string) *form {
-	f := &form{questions: questions, answers: given, plan: plan, at: -1}
+	f := &form{questions: questions, answers: given, plan: plan, at: -1, preset: map[string]bool{}}
+	for flag := range given {
+		f.preset[flag] = true
+	}
 	f.next()
 	return f
 }
 
 // next moves to the next question that is to be asked, or to the review.
 func (f *form) next() {
-	if f.fromHere {
-		f.fromHere, f.at = false, len(f.questions)
-		f.settle()
-		return
+	for f.at++; f.at < len(f.questions) && f.done(f.questions[f.at]); f.at++ {
 	}
-	for f.at++; f.at < len(f.questions) && f.questions[f.at].skip(f.answers); f.at++ {
-	}
+	f.reviewed = f.reviewed || f.reviewing()
 	f.settle()
 }
 
+// done says whether q need not be asked on the way to the review.
+func (f *form) done(q question) bool {
+	_, answered := f.answers[q.flag]
+	return f.passes(q) || f.reviewed && answered
+}
+
+// passes says whether q is not asked at all but from the review.
+func (f *form) passes(q question) bool { return f.preset[q.flag] || q.skip(f.answers) }
+
 // back moves to the question before; from the first one there is no way back.
 func (f *form) back() {
-	f.fromHere = false
 	for i := f.at - 1; i >= 0; i-- {
-		if !f.questions[i].skip(f.answers) {
+		if !f.passes(f.questions[i]) {
 			f.at = i
 			f.settle()
 			return
@@ -164,10 +172,8 @@ func (f *form) forget(at int) {
 		"inference-url": {"model"},
 	}
 	for _, flag := range hang[f.questions[at].flag] {
-		if _, had := f.answers[flag]; had {
-			delete(f.answers, flag)
-			f.fromHere = false
-		}
+		delete(f.answers, flag)
+		delete(f.preset, flag)
 	}
 }
 
@@ -210,7 +216,7 @@ func (f *form) choose(row int) {
 	case rowCancel:
 		f.end = cancelled
 	default:
-		f.at, f.fromHere = row, true
+		f.at = row
 		f.settle()
 	}
 }

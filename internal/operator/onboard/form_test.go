@@ -54,6 +54,7 @@ func TestForm(t *testing.T) {
 		{"another provider asks for its key", "⏎↓⏎s3cret⏎⏎⏎", accepted, answers{"port": "18789", "provider": "nvidia", "key": "s3cret", "policy": "yes"}},
 		{"a letter chooses", "⏎⏎n⏎⏎", accepted, answers{"port": "18789", "provider": "ollama", "policy": "no"}},
 		{"back from the review", "⏎⏎n⏎‹y⏎⏎", accepted, answers{"port": "18789", "provider": "ollama", "policy": "yes"}},
+		{"another provider on the review asks for what hangs on it", "⏎⏎⏎↓↓⏎↓⏎s3cret⏎⏎", accepted, answers{"port": "18789", "provider": "nvidia", "key": "s3cret", "policy": "yes"}},
 		{"a row of the review changes one answer and returns", "⏎⏎⏎↓⏎99⏎⏎", accepted, answers{"port": "99", "provider": "ollama", "policy": "yes"}},
 		{"cancel on the review", "⏎⏎⏎↑⏎", cancelled, answers{"port": "18789", "provider": "ollama", "policy": "yes"}},
 		{"Ctrl-C leaves at once", "⏎×", cancelled, answers{"port": "18789"}},

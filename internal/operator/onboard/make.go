@@ -1,0 +1,200 @@
+package onboard
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/blueprint"
+	"github.com/nemoclaw/nemoclaw/internal/blueprint/store"
+	"github.com/nemoclaw/nemoclaw/internal/policy"
+	"github.com/nemoclaw/nemoclaw/internal/state"
+)
+
+// tokenName is the host's copy of the gateway's token.
+const tokenName = "gateway-token"
+
+// TokenFile is the host's copy of the token that the agent's gateway wants.
+func TokenFile(s state.Sandbox) string { return filepath.Join(s.Dir(), tokenName) }
+
+// make fetches what will be inside, creates the sandbox whole and starts it.
+// What does not come up is removed again, so that nothing half-made is left;
+// the blueprint's bytes stay for the next try.
+func (s Setup) make(ctx context.Context, c choices, ref blueprint.Ref) error {
+	content, err := s.ensure(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if len(c.key) > 0 {
+		if err := s.Secrets.Set(c.provider.name, []byte(strings.TrimSpace(string(c.key)))); err != nil {
+			return err
+		}
+		s.Voice.News("The key is stored as the secret %s.", c.provider.name)
+	}
+	files, err := filesOf(c, content)
+	if err != nil {
+		return fmt.Errorf("prepare sandbox %q: %w", string(c.name), err)
+	}
+	box := s.Home.Sandbox(c.name)
+	if err := s.Driver.Create(ctx, box, s.settings(c, content), files...); err != nil {
+		return err
+	}
+	if err := s.Driver.Start(ctx, box, s.step); err != nil {
+		return errors.Join(err, s.Driver.Remove(context.WithoutCancel(ctx), box))
+	}
+	return s.summary(ctx, box, c.modelLater)
+}
+
+// The default limits of a sandbox; sandbox.yaml holds them.
+const (
+	defaultPids  = 1024
+	defaultFiles = 65536
+	defaultTmp   = 1 << 30
+)
+
+func (s Setup) settings(c choices, content store.Content) state.Settings {
+	m := content.Manifest
+	set := state.Settings{
+		Agent:     c.agent,
+		Blueprint: state.Blueprint{Name: m.Name, Version: m.Version, Digest: string(content.Digest)},
+		Mounts:    c.mounts,
+		Ports:     state.Ports{Gateway: c.port},
+		Walls:     state.Walls{NetworkOff: c.networkOff, FilesystemOff: c.filesOff},
+		Limits: state.Limits{
+			MemoryBytes: int64(s.machineMemory() / 2),
+			Pids:        defaultPids,
+			Files:       min(defaultFiles, mostFiles()),
+			TmpBytes:    defaultTmp,
+		},
+	}
+	if os.Geteuid() == 0 {
+		set.User = s.freeUser()
+	}
+	return set
+}
+
+// machineMemory is the machine's, or what we ourselves may use of it.
+func (s Setup) machineMemory() uint64 {
+	m := s.Facts.Memory
+	if m.Limit > 0 && m.Limit < m.Total {
+		return m.Limit
+	}
+	return m.Total
+}
+
+// mostFiles is the hard limit of open files, which a child cannot raise.
+func mostFiles() uint64 {
+	var l unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
+		return defaultFiles
+	}
+	return l.Max
+}
+
+// firstUser is the first uid that a root's sandbox runs as: above the ranges
+// that subuid(5) and systemd hand out, below those that signed programs trip on.
+const firstUser = 2_000_000_000
+
+// freeUser is the first such uid that no sandbox has. Two onboardings at once
+// may get the same; the walls do not rest on it.
+func (s Setup) freeUser() uint32 {
+	taken := map[uint32]bool{}
+	names, _ := s.Home.List()
+	for _, n := range names {
+		if set, err := s.Home.Sandbox(n).LoadEdited(); err == nil {
+			taken[set.User] = true
+		}
+	}
+	uid := uint32(firstUser)
+	for taken[uid] {
+		uid++
+	}
+	return uid
+}
+
+// filesOf are the files that the sandbox begins with: the two policies, the
+// gateway's token, and what the blueprint puts into the workspace.
+func filesOf(c choices, content store.Content) ([]state.File, error) {
+	network, err := networkPolicy(c, content)
+	if err != nil {
+		return nil, err
+	}
+	inference, err := inferencePolicy(c, content)
+	if err != nil {
+		return nil, err
+	}
+	token, err := newToken()
+	if err != nil {
+		return nil, err
+	}
+	files := []state.File{
+		{Path: "network-policy.yaml", Data: network},
+		{Path: "inference.yaml", Data: inference},
+		{Path: tokenName, Data: []byte(token + "\n")},
+	}
+	values := blueprint.Values{Name: string(c.name), GatewayPort: gatewayPort, GatewayToken: token, Model: c.model}
+	for _, seed := range content.Manifest.Seeds {
+		f, err := seedFile(content, seed, values)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+func seedFile(content store.Content, seed blueprint.Seed, v blueprint.Values) (state.File, error) {
+	data, err := content.Artifact.Seed(seed, v)
+	if err != nil {
+		return state.File{}, err
+	}
+	mode, err := strconv.ParseUint(seed.Mode, 8, 9)
+	if err != nil {
+		return state.File{}, fmt.Errorf("seed %s: mode %q: %w", seed.Path, seed.Mode, err)
+	}
+	below, ok := strings.CutPrefix(seed.Path, "/sandbox/")
+	if !ok {
+		return state.File{}, fmt.Errorf("seed %s: not below /sandbox", seed.Path)
+	}
+	return state.File{Path: filepath.Join("workspace", below), Data: data, Mode: os.FileMode(mode)}, nil
+}
+
+// modelPort is where the agent finds its model server: the router.
+const modelPort = 11434
+
+// networkPolicy is the blueprint's template, and the article's first rule. It
+// opens nothing: inside, that address is the router, whose calls need no rule.
+func networkPolicy(c choices, content store.Content) ([]byte, error) {
+	text := content.Artifact.Bytes(content.Manifest.Policies.Network)
+	if c.provider.name != "ollama" {
+		return text, nil
+	}
+	return policy.AddRule(text, policy.Entry{Host: "127.0.0.1", Port: modelPort,
+		Note: "Ollama (local), through the inference router; it works without this rule too"})
+}
+
+// inferencePolicy is the blueprint's template with the answers in it.
+func inferencePolicy(c choices, content store.Content) ([]byte, error) {
+	text := content.Artifact.Bytes(content.Manifest.Policies.Inference)
+	text, err := policy.SetURL(text, c.provider.name, c.url)
+	if err != nil {
+		return nil, err
+	}
+	return policy.SetModel(text, c.provider.name+"/"+c.model)
+}
+
+func newToken() (string, error) {
+	b := make([]byte, 24)
+	if _, err := rand.Read(b); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(b), nil
+}
