@@ -62,7 +62,7 @@ say "compiling: about 4 minutes on two cores, 10 on a busy machine"
 start=$SECONDS
 (
   exec 9>&-
-  while sleep 15; do say "still compiling, $((SECONDS - start)) s"; done
+  while sleep 15 >/dev/null 2>&1; do say "still compiling, $((SECONDS - start)) s"; done
 ) &
 watch=$!
 CGO_ENABLED=1 CGO_CPPFLAGS="-I$work/include" GOBIN="$work/bin" GOFLAGS= \

@@ -1,0 +1,275 @@
+package inference
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/nemoclaw/nemoclaw/internal/policy"
+)
+
+// statusHungUp is recorded when the agent left before the answer began; the
+// number is nginx's.
+const statusHungUp = 499
+
+// exchange is one request of the agent's and its answer. It lives in one
+// goroutine.
+type exchange struct {
+	router *Router
+	policy *policy.Inference
+	w      http.ResponseWriter
+	req    *http.Request
+	began  time.Time
+
+	endpoint endpoint
+	rest     string  // of the path
+	body     *object // nil where there is none
+	stream   bool    // what the agent wants
+
+	call  Call
+	tally tally
+	sent  bool // the answer has begun
+	left  bool // the agent takes no more of it
+}
+
+// serve answers the request and records the call.
+func (x *exchange) serve() {
+	no := x.prepare()
+	if no == nil && x.own() {
+		return // nobody was asked, and nothing said that is worth a record
+	}
+	if no == nil {
+		no = x.answer()
+	} else {
+		x.call.Refused = true
+	}
+	x.refuse(no)
+	x.record()
+}
+
+// prepare finds out what is asked, and whether it may be.
+func (x *exchange) prepare() *refusal {
+	var no *refusal
+	x.endpoint, x.rest, no = find(x.req)
+	x.call = Call{
+		Time: x.began.UTC(), Program: program(x.req.Context()),
+		API: string(x.endpoint.api), Path: shortened(x.req.URL.Path, maxName),
+	}
+	if no != nil {
+		return no
+	}
+	if x.router.cfg.Ready != nil {
+		if err := x.router.cfg.Ready(); err != nil {
+			return refuse(http.StatusServiceUnavailable, "not_ready", "model calls are refused since they cannot be recorded: %v", err)
+		}
+	}
+	if x.policy == nil {
+		return refuse(http.StatusServiceUnavailable, "not_ready", "there is no inference policy")
+	}
+	if no := x.read(); no != nil {
+		return no
+	}
+	if x.endpoint.metered() {
+		return x.router.meter.admit(x.router.now(), x.policy.Limits())
+	}
+	return nil
+}
+
+// own answers what no provider needs to be asked for.
+func (x *exchange) own() bool {
+	if x.endpoint.act != greet {
+		return false
+	}
+	x.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = io.WriteString(x.w, "Ollama is running")
+	return true
+}
+
+// read takes the request's body, and from it the model's name.
+func (x *exchange) read() *refusal {
+	if x.endpoint.act == retrieve {
+		x.call.Asked = unescapeName(x.rest)
+		return x.badName()
+	}
+	if x.endpoint.method != http.MethodPost {
+		return nil
+	}
+	raw, no := x.bytes()
+	if no != nil {
+		return no
+	}
+	body, err := parseObject(raw)
+	if err != nil {
+		return refuse(http.StatusBadRequest, "invalid_json", "request body: %v", err)
+	}
+	x.body = body
+	if err := x.understand(); err != nil {
+		return refuse(http.StatusBadRequest, "invalid_request", "request body: %v", err)
+	}
+	return x.badName()
+}
+
+// bytes reads the body within the policy's bound and a bound of time.
+func (x *exchange) bytes() ([]byte, *refusal) {
+	if enc := x.req.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
+		return nil, refuse(http.StatusUnsupportedMediaType, "unsupported_encoding", "request body is encoded (%.20q): send it plain", enc)
+	}
+	limit := x.policy.Limits().BodyBytes
+	if x.req.ContentLength > limit {
+		return nil, tooLarge(limit)
+	}
+	control := http.NewResponseController(x.w)
+	_ = control.SetReadDeadline(time.Now().Add(bodyTime)) // a recorder in a test has none
+	raw, err := io.ReadAll(http.MaxBytesReader(x.w, x.req.Body, limit))
+	_ = control.SetReadDeadline(time.Time{})
+	if over := (*http.MaxBytesError)(nil); errors.As(err, &over) {
+		return nil, tooLarge(limit)
+	}
+	if err != nil {
+		return nil, refuse(http.StatusBadRequest, "incomplete_body", "request body ended early: %v", err)
+	}
+	return raw, nil
+}
+
+func tooLarge(limit int64) *refusal {
+	return refuse(http.StatusRequestEntityTooLarge, "request_too_large", "request body is larger than %d bytes", limit).
+		hinted("raise limits.body_bytes in inference.yaml")
+}
+
+// understand reads the few fields that matter here.
+func (x *exchange) understand() error {
+	var err error
+	if x.call.Asked, err = x.askedModel(); err != nil {
+		return err
+	}
+	x.stream = x.endpoint.streams
+	raw, err := x.body.value("stream")
+	if err != nil {
+		return err
+	}
+	switch string(raw) {
+	case "", "null":
+	case "true":
+		x.stream = true
+	case "false":
+		x.stream = false
+	default:
+		return errors.New(`"stream" is not true or false`)
+	}
+	x.call.Stream = x.stream
+	x.keepContents()
+	return nil
+}
+
+// askedModel is the model's name; /api/show has an older word for it as well.
+func (x *exchange) askedModel() (string, error) {
+	model, err := x.body.text("model")
+	if err != nil || x.endpoint.act != show {
+		return model, err
+	}
+	name, err := x.body.text("name")
+	if err != nil || name == "" {
+		return model, err
+	}
+	if model != "" && model != name {
+		return "", errors.New(`"model" and "name" differ`)
+	}
+	return name, nil
+}
+
+func (x *exchange) badName() *refusal {
+	name := x.call.Asked
+	bad := func(c rune) bool { return c < ' ' || c == 0x7f || c == '\u2028' || c == '\ufffd' }
+	if name == "" || len(name) > maxName || strings.IndexFunc(name, bad) >= 0 {
+		return refuse(http.StatusBadRequest, "invalid_model", "the request names no model, or an impossible one")
+	}
+	return nil
+}
+
+// contents are the fields that hold what is said.
+var contents = []string{"messages", "prompt", "system", "input", "suffix"}
+
+// keepContents takes over what the record will say of the request.
+func (x *exchange) keepContents() {
+	if !x.policy.LogFull() {
+		return
+	}
+	said := x.body.fields[:0:0]
+	for _, f := range x.body.fields {
+		if contains(contents, f.key) {
+			said = append(said, f)
+		}
+	}
+	x.call.Extra = x.body.without(append([]string{"model", "stream"}, contents...)...)
+	if len(said) == 1 {
+		x.call.Prompt = string(x.body.raw[said[0].start:said[0].end])
+		return
+	}
+	x.call.Prompt = (&object{raw: x.body.raw, fields: said}).without()
+}
+
+// refuse writes what went wrong, where it can still be written, and keeps it
+// for the record.
+func (x *exchange) refuse(no *refusal) {
+	if no == nil {
+		return
+	}
+	x.call.Error = no.Error()
+	if x.gone() {
+		x.call.Error = "the agent hung up"
+		if !x.sent {
+			x.call.Status = statusHungUp
+		}
+		return
+	}
+	if x.sent {
+		x.write(no.element(x.endpoint.api), true)
+		return
+	}
+	x.call.Status = no.status
+	no.write(x.w, x.endpoint.api)
+}
+
+// gone says whether the agent has left.
+func (x *exchange) gone() bool {
+	return x.left || errors.Is(context.Cause(x.req.Context()), context.Canceled)
+}
+
+// record hands the finished call to the book and the log.
+func (x *exchange) record() {
+	r := x.router
+	x.tally.fill(&x.call)
+	now := r.now()
+	x.call.Duration = milliseconds(now.Sub(x.began))
+	if x.endpoint.metered() && !x.call.Refused {
+		r.meter.spend(now, x.cost())
+	}
+	full := x.policy != nil && x.policy.LogFull()
+	call := x.call.clean(full, r.secrets.mask)
+	if r.cfg.Record != nil {
+		r.cfg.Record(call)
+	}
+	if r.cfg.Log == nil {
+		return
+	}
+	if _, err := r.cfg.Log.Write(call.line()); err != nil {
+		// A call too long for the log is there at least by its outline.
+		_, _ = r.cfg.Log.Write(call.clean(false, r.secrets.mask).line())
+	}
+}
+
+// cost is the call's tokens for the day's limit: the provider's figures or, for
+// what it gave none (an answer cut short, a stream without usage), four bytes
+// a token.
+func (x *exchange) cost() int64 {
+	if x.call.TokensIn+x.call.TokensOut > 0 {
+		return int64(x.call.TokensIn) + int64(x.call.TokensOut)
+	}
+	if x.call.Status >= 400 || x.body == nil {
+		return 0
+	}
+	return int64(len(x.body.raw)+x.tally.size) / 4
+}

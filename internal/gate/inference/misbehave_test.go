@@ -1,0 +1,446 @@
+package inference
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// stream answers with parts, each flushed, and then waits for the client to
+// leave if it must hang.
+func stream(media string, hang bool, parts ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", media)
+		for _, p := range parts {
+			_, _ = io.WriteString(w, p)
+			w.(http.Flusher).Flush()
+		}
+		if hang {
+			<-r.Context().Done()
+		}
+	}
+}
+
+// broken sends a part of an answer and cuts the connection.
+func broken(media, part string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", media)
+		_, _ = io.WriteString(w, part)
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func endless(media, line string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", media)
+		for r.Context().Err() == nil {
+			if _, err := io.WriteString(w, line); err != nil {
+				return
+			}
+		}
+	}
+}
+
+func status(code int, media, body string, headers ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		for i := 0; i+1 < len(headers); i += 2 {
+			w.Header().Set(headers[i], headers[i+1])
+		}
+		w.Header().Set("Content-Type", media)
+		w.WriteHeader(code)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+const (
+	oneLine  = `{"model":"qwen3:8b","message":{"role":"assistant","content":"Hel"},"done":false}` + "\n"
+	oneEvent = `data: {"model":"m","choices":[{"index":0,"delta":{"content":"Hel"}}]}` + "\n\n"
+	ndMedia  = "application/x-ndjson"
+	sseMedia = "text/event-stream"
+)
+
+// Each way of a provider to go wrong is a clear error in the agent's own API,
+// at the head where nothing was passed on, else as the stream's last element;
+// and one record.
+func TestProvidersThatMisbehave(t *testing.T) {
+	for name, c := range map[string]struct {
+		nd, sse http.HandlerFunc // as an Ollama, and as an OpenAI
+		status  int
+		want    string
+		got     string // what was passed on before
+	}{
+		"web page":             {status(200, "text/html", "<html>hello</html>"), status(200, "text/html; charset=utf-8", "<html>hello</html>"), 502, "page for people", ""},
+		"web page of an error": {status(502, "text/html", "<html>bad gateway</html>"), status(502, "text/html", "<html>"), 502, "answered 502, with no error in the form of its API", ""},
+		"error":                {status(500, jsonType, `{"error":"CUDA out of memory"}`), status(500, jsonType, `{"error":{"message":"CUDA out of memory"}}`), 500, "CUDA out of memory", ""},
+		"detail":               {status(422, jsonType, `{"detail":[{"msg":"bad tools"}]}`), status(422, jsonType, `{"detail":"bad tools"}`), 422, "bad tools", ""},
+		"too many":             {status(429, jsonType, `{"error":"slow down"}`, "Retry-After", "7"), status(429, jsonType, `{"error":{"message":"slow down"}}`, "Retry-After", "7"), 429, "slow down", ""},
+		"redirect":             {status(302, "text/html", "", "Location", "https://evil.example/x?key=1"), status(307, "text/html", "", "Location", "https://evil.example/x"), 502, "redirect to https://evil.example, which is not followed", ""},
+		"refused key":          {status(401, jsonType, `{"error":"no"}`), status(401, jsonType, `{"error":{"message":"no"}}`), 401, "answered 401: no", ""},
+		"encoded":              {status(200, ndMedia, "\x1f\x8b", "Content-Encoding", "gzip"), status(200, sseMedia, "\x1f\x8b", "Content-Encoding", "gzip"), 502, "encoded answer", ""},
+		"not JSON":             {stream(ndMedia, false, "{oops}\n"), stream(sseMedia, false, "data: {oops}\n\n"), 502, "not JSON", ""},
+		"not UTF-8":            {stream(ndMedia, false, "{\"message\":{\"content\":\"\xff\"}}\n"), stream(sseMedia, false, "data: {\"x\":\"\xff\"}\n\n"), 502, "not UTF-8", ""},
+		"nothing":              {stream(ndMedia, false), stream(sseMedia, false), 502, "ended before it was complete", ""},
+		"not JSON later":       {stream(ndMedia, false, oneLine, "{oops}\n"), stream(sseMedia, false, oneEvent, "data: {oops}\n\n"), 200, "not JSON", "Hel"},
+		"ends early":           {stream(ndMedia, false, oneLine), stream(sseMedia, false, oneEvent), 200, "ended before it was complete", "Hel"},
+		"cut":                  {broken(ndMedia, oneLine), broken(sseMedia, oneEvent), 200, "ended before it was complete", "Hel"},
+		"cut in a line":        {broken(ndMedia, oneLine+`{"mess`), broken(sseMedia, oneEvent+`data: {"cho`), 200, "ended before it was complete", "Hel"},
+		"silent":               {stream(ndMedia, true), stream(sseMedia, true), 504, "nothing came for", ""},
+		"silent later":         {stream(ndMedia, true, oneLine), stream(sseMedia, true, oneEvent), 200, "nothing came for", "Hel"},
+		"endless":              {endless(ndMedia, oneLine), endless(sseMedia, oneEvent), 200, "longer than 65536 bytes", "Hel"},
+		"endless line":         {endless(ndMedia, "{"), endless(sseMedia, "data:"), 502, "longer than 65536 bytes", ""},
+		"own error":            {stream(ndMedia, false, oneLine, `{"error":"runner died"}`+"\n"), stream(sseMedia, false, oneEvent, `data: {"error":{"message":"runner died"}}`+"\n\n"), 200, "runner died", "Hel"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for kind, up := range map[string]http.HandlerFunc{"ollama": c.nd, "openai": c.sse, "translated": c.sse} {
+				t.Run(kind, func(t *testing.T) { misbehave(t, kind, up, c.status, c.want, c.got) })
+			}
+		})
+	}
+}
+
+func misbehave(t *testing.T, kind string, up http.HandlerFunc, status int, want, said string) {
+	p := serve(t, up)
+	yaml, path := toOpenAI(p.URL), "/api/chat"
+	if kind == "ollama" {
+		yaml = toOllama(p.URL)
+	}
+	if kind == "openai" {
+		path = "/v1/chat/completions"
+	}
+	b := newBench(t, yaml, nil)
+	b.router.idle, b.router.answer = 200*time.Millisecond, 65536
+	got := b.post(path, `{"model":"any","stream":true,"messages":[{"role":"user","content":"hi"}]}`)
+	call := b.last()
+	if got.status != status || call.Status != status {
+		t.Errorf("status %d, recorded %d, want %d: %.300s", got.status, call.Status, status, got.body)
+	}
+	if !strings.Contains(call.Error, want) || !strings.HasPrefix(call.Answer, said) {
+		t.Errorf("recorded %q after %.50q, want %q after %q", call.Error, call.Answer, want, said)
+	}
+	text, final := got.text(), got.body
+	if status == 200 {
+		lines := strings.Split(strings.TrimSpace(got.body), "\n")
+		final = lines[len(lines)-1]
+		data, isEvent := strings.CutPrefix(final, "data: ")
+		if isEvent != (kind == "openai") {
+			t.Errorf("last element %.200q", final)
+		}
+		text = reply{body: data}.text()
+	}
+	if !strings.Contains(text, want) {
+		t.Errorf("the agent is told %q by %.300q, want %q", text, final, want)
+	}
+	if strings.Contains(got.body, "evil.example/x") {
+		t.Error("the redirect's path reached the agent")
+	}
+}
+
+// Whole answers go wrong in ways of their own.
+func TestWholeAnswersThatMisbehave(t *testing.T) {
+	for name, c := range map[string]struct {
+		up   http.HandlerFunc
+		want string
+	}{
+		"not JSON":  {status(200, jsonType, "{oops"), "not JSON"},
+		"not UTF-8": {status(200, jsonType, "{\"a\":\"\xff\"}"), "not JSON"},
+		"cut":       {status(200, jsonType, `{"a":`, "Content-Length", "1000"), "ended before"},
+		"too long":  {endless(jsonType, " "), "longer than"},
+		"silent":    {stream(jsonType, true, "{"), "nothing came"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, toOpenAI(serve(t, c.up).URL), nil)
+			b.router.idle, b.router.answer = 200*time.Millisecond, 65536
+			for _, path := range []string{"/v1/chat/completions", "/v1/embeddings"} {
+				got := b.post(path, `{"model":"any","input":"x"}`)
+				if got.status < 500 || !strings.Contains(got.text(), c.want) || !strings.Contains(b.last().Error, c.want) {
+					t.Errorf("%s: %d %s", path, got.status, got.body)
+				}
+			}
+		})
+	}
+}
+
+// Each part reaches the agent while the provider is still at the next one.
+func TestStreamsAsItArrives(t *testing.T) {
+	for _, c := range []struct {
+		yaml, path, media string
+		parts             []string
+	}{
+		{"ollama", "/api/chat", ndMedia, []string{oneLine, `{"done":true,"eval_count":1}` + "\n"}},
+		{"openai", "/v1/chat/completions", sseMedia, []string{oneEvent, "data: [DONE]\n\n"}},
+		{"openai", "/api/chat", sseMedia, []string{oneEvent, "data: [DONE]\n\n"}},
+	} {
+		next := make(chan struct{})
+		p := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			stream(c.media, false, c.parts[0])(w, r)
+			<-next
+			stream(c.media, false, c.parts[1])(w, r)
+		})
+		yaml := toOllama(p.URL)
+		if c.yaml == "openai" {
+			yaml = toOpenAI(p.URL)
+		}
+		b := newBench(t, yaml, nil)
+		resp, err := http.Post(b.url+c.path, jsonType, strings.NewReader(`{"model":"any","stream":true,"messages":[{"role":"user","content":"x"}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		line, err := bufio.NewReader(resp.Body).ReadString('\n')
+		if err != nil || !strings.Contains(line, "Hel") {
+			t.Errorf("%s %s: %q %v", c.yaml, c.path, line, err)
+		}
+		close(next)
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			t.Error(err)
+		}
+		resp.Body.Close()
+		if call := b.last(); call.Answer != "Hel" || call.Error != "" {
+			t.Errorf("%+v", call)
+		}
+	}
+}
+
+// A client that leaves ends the provider's work at once.
+func TestHangingUpReachesTheProvider(t *testing.T) {
+	for _, early := range []bool{true, false} {
+		started, ended := make(chan struct{}), make(chan struct{})
+		p := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if !early {
+				stream(ndMedia, false, oneLine)(w, r)
+			}
+			close(started)
+			<-r.Context().Done()
+			close(ended)
+		})
+		b := newBench(t, toOllama(p.URL), nil)
+		ctx, leave := context.WithCancel(t.Context())
+		if early {
+			go func() {
+				<-started
+				leave()
+			}()
+		}
+		req, _ := http.NewRequestWithContext(ctx, "POST", b.url+"/api/chat", strings.NewReader(hello))
+		if resp, err := http.DefaultTransport.RoundTrip(req); err == nil {
+			if _, err := bufio.NewReader(resp.Body).ReadString('\n'); err != nil {
+				t.Error(err)
+			}
+			leave()
+			resp.Body.Close()
+		}
+		select {
+		case <-ended:
+		case <-time.After(5 * time.Second):
+			t.Fatal("the provider works on")
+		}
+		want := 200
+		if early {
+			want = statusHungUp
+		}
+		if c := b.last(); c.Status != want || c.Error != "the agent hung up" {
+			t.Errorf("early %v: %+v", early, c)
+		}
+	}
+}
+
+func TestBodyLimits(t *testing.T) {
+	p := serve(t, says(jsonType, `{"done":true}`))
+	b := newBench(t, toOllama(p.URL)+"limits: {body_bytes: 1000}\n", nil)
+	big := `{"model":"any","x":"` + strings.Repeat("a", 1000) + `"}`
+	if got := b.post("/api/chat", big); got.status != 413 || !strings.Contains(got.text(), "1000 bytes") {
+		t.Errorf("%+v", got)
+	}
+	if got := b.do("POST", "/v1/chat/completions", io.MultiReader(strings.NewReader(big))); got.status != 413 { // without a length
+		t.Errorf("%+v", got)
+	}
+	if got := b.post("/api/chat", hello, "Content-Encoding", "gzip"); got.status != 415 {
+		t.Errorf("%+v", got)
+	}
+	if req, _ := p.asked(); req != nil {
+		t.Error("the provider was asked")
+	}
+	if got := b.post("/api/chat", hello); got.status != 200 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	p := serve(t, says(jsonType, `{"done":true,"prompt_eval_count":60,"eval_count":50}`))
+	b := newBench(t, toOllama(p.URL)+"limits: {requests_per_minute: 2, tokens_per_day: 300}\n", nil)
+	clock := time.Date(2026, 11, 23, 23, 0, 0, 0, time.UTC)
+	b.router.now = func() time.Time { return clock }
+	b.router.places.list = []string{}
+	want := func(status int, text string) reply {
+		t.Helper()
+		got := b.post("/api/chat", `{"model":"any","stream":false}`)
+		if got.status != status || !strings.Contains(got.text(), text) {
+			t.Fatalf("%+v, want %d %q", got, status, text)
+		}
+		return got
+	}
+	want(200, "")
+	want(200, "") // 220 tokens
+	if got := want(429, "more than 2 requests a minute"); got.header.Get("Retry-After") != "60" {
+		t.Errorf("%v", got.header)
+	}
+	if !b.last().Refused {
+		t.Error("not recorded as refused")
+	}
+	if got := b.do("GET", "/api/tags", nil); got.status != 200 { // costs nothing
+		t.Errorf("%+v", got)
+	}
+	clock = clock.Add(time.Minute)
+	want(200, "") // 330
+	if got := want(429, "300 tokens of today"); got.header.Get("X-Should-Retry") != "false" {
+		t.Errorf("%v", got.header)
+	}
+	clock = clock.Add(time.Hour) // the next day
+	want(200, "")
+
+	seeded := newBench(t, toOllama(p.URL)+"limits: {tokens_per_day: 300}\n", func(c *Config) { c.Spent = 300 })
+	if got := seeded.post("/v1/chat/completions", hello); got.status != 429 || !strings.Contains(got.body, "insufficient_quota") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A stream whose figures the agent prevents still counts.
+func TestUncountedTokensAreEstimated(t *testing.T) {
+	p := serve(t, stream(sseMedia, false, oneEvent, strings.Replace(oneEvent, "Hel", strings.Repeat("word ", 400), 1), "data: [DONE]\n\n"))
+	b := newBench(t, toOpenAI(p.URL)+"limits: {tokens_per_day: 100}\n", nil)
+	body := `{"model":"any","stream":true,"messages":[]}`
+	if got := b.post("/v1/chat/completions", body); got.status != 200 {
+		t.Errorf("%+v", got)
+	}
+	if c := b.last(); c.TokensOut != 0 {
+		t.Errorf("a guess was recorded as a figure: %+v", c)
+	}
+	if got := b.post("/v1/chat/completions", body); got.status != 429 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestDeadProviderIsAnsweredAtOnce(t *testing.T) {
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	alive := serve(t, says(jsonType, `{"version":"0.17.4"}`))
+	b := newBench(t, toOllama(gone.URL), nil)
+	began := time.Now()
+	got := b.post("/api/chat", hello)
+	if got.status != 503 || !strings.Contains(got.text(), "connection refused → on the host: ollama serve") || time.Since(began) > 2*time.Second {
+		t.Errorf("%+v after %s", got, time.Since(began))
+	}
+	other := newBench(t, toOllama(gone.URL), nil)
+	other.router.places.list = []string{gone.URL, alive.URL}
+	got = other.post("/v1/chat/completions", hello)
+	if got.status != 503 || !strings.HasSuffix(got.text(), "nemoclaw my-assistant set-inference-url "+alive.URL) || !strings.Contains(got.body, `"provider_down"`) {
+		t.Errorf("%+v", got)
+	}
+	if c := other.last(); c.Refused || c.Status != 503 || c.Error == "" {
+		t.Errorf("%+v", c)
+	}
+	if h := other.router.Probe(t.Context()); h.Connected || h.Hint != "nemoclaw my-assistant set-inference-url "+alive.URL || h.Model != "ollama/qwen3:8b" {
+		t.Errorf("%+v", h)
+	}
+}
+
+func TestFallback(t *testing.T) {
+	bad := serve(t, status(500, jsonType, `{"error":"no memory"}`))
+	good := serve(t, says(jsonType, `{"model":"small","choices":[{"message":{"content":"from the other"},"finish_reason":"stop"}]}`))
+	yaml := fmt.Sprintf("routes: [{model: \"*\", to: [ollama/big, backup/small]}]\nproviders: {ollama: {url: %q}, backup: {url: %q}}\n", bad.URL, good.URL)
+	b := newBench(t, yaml, nil)
+	if got := b.post("/v1/chat/completions", hello); got.status != 200 || !strings.Contains(got.body, `"model":"any"`) {
+		t.Errorf("%+v", got)
+	}
+	if c := b.last(); c.Given != "backup/small" || c.Answer != "from the other" || c.Error != "" || b.count() != 1 {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestWhatKeepsACallFromLeaving(t *testing.T) {
+	p := serve(t, says(jsonType, `{"done":true}`))
+	ready := error(nil)
+	why := ""
+	b := newBench(t, strings.Replace(toOpenAI(p.URL), "key: nvidia", "key: lost", 1), func(c *Config) {
+		c.Ready = func() error { return ready }
+		c.Blocked = func(string, int) (string, bool) { return why, why != "" }
+	})
+	refused := func(status int, text string) {
+		t.Helper()
+		got := b.post("/api/chat", `{"model":"any","messages":[{"role":"user","content":"hi"}]}`)
+		if got.status != status || !strings.Contains(got.text(), text) {
+			t.Errorf("%+v, want %d %q", got, status, text)
+		}
+	}
+	refused(502, "nemoclaw secret set lost")
+	why = "deny 127.0.0.1 (line 9)"
+	refused(403, "under egress and not under deny, then: nemoclaw my-assistant reload-policy")
+	ready = io.ErrShortWrite
+	refused(503, "cannot be recorded")
+	if req, _ := p.asked(); req != nil {
+		t.Error("the provider was asked")
+	}
+	if strings.Contains(b.log.String(), "/root/") {
+		t.Error("the key's path is in the agent's log")
+	}
+}
+
+// host.docker.internal and its like mean the host's loopback here.
+func TestHostNames(t *testing.T) {
+	p := serve(t, says(jsonType, `{"models":[{"name":"qwen3:8b"}]}`))
+	_, port, err := net.SplitHostPort(p.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host := range hostNames {
+		var asked []string
+		b := newBench(t, toOllama("http://"+net.JoinHostPort(host, port)), func(c *Config) {
+			c.Blocked = func(h string, _ int) (string, bool) { asked = append(asked, h); return "", false }
+		})
+		if h := b.router.Probe(t.Context()); !h.Connected {
+			t.Errorf("%s: %+v", host, h)
+		}
+		if strings.Join(asked, " ") != host+" 127.0.0.1" {
+			t.Errorf("the network policy was asked about %q", asked)
+		}
+	}
+}
+
+func TestProbe(t *testing.T) {
+	for name, c := range map[string]struct {
+		openai    bool
+		up        http.HandlerFunc
+		connected bool
+		why, hint string
+	}{
+		"there":      {false, says(jsonType, `{"models":[{"name":"qwen3:8b"}]}`), true, "", ""},
+		"other case": {false, says(jsonType, `{"models":[{"name":"Qwen3:8B"}]}`), true, "", ""},
+		"not there":  {false, says(jsonType, `{"models":[{"name":"qwen3:4b"}]}`), false, "Ollama has no model qwen3:8b", "ollama pull qwen3:8b"},
+		"web page":   {false, says("text/html", `<html>`), false, "Ollama at ", "check the address: nemoclaw my-assistant set-inference-url URL"},
+		"list":       {true, says(jsonType, `{"data":[{"id":"x"}]}`), true, "", ""},
+		"no list":    {true, status(404, jsonType, `{}`), true, "", ""},
+		"bad key":    {true, status(401, jsonType, `{"error":{"message":"no such key"}}`), false, "provider nvidia answered 401: no such key", "nemoclaw secret set nvidia"},
+		"nonsense":   {true, says(jsonType, `[]`), false, "provider nvidia's answer makes no sense: it is no list of models", ""},
+	} {
+		p := serve(t, c.up)
+		yaml := toOllama(p.URL)
+		if c.openai {
+			yaml = toOpenAI(p.URL)
+		}
+		b := newBench(t, yaml, nil)
+		h := b.router.Probe(t.Context())
+		if h.Connected != c.connected || !strings.HasPrefix(h.Why, c.why) || h.Hint != c.hint {
+			t.Errorf("%s: %+v", name, h)
+		}
+		if b.count() != 0 {
+			t.Errorf("%s: the probe was recorded", name)
+		}
+	}
+}

@@ -1,0 +1,138 @@
+package inference
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+)
+
+// levelOfOllama is the version of Ollama's API that the router speaks, said
+// where there is no Ollama behind it.
+const levelOfOllama = "0.17.4"
+
+// question is what this provider must be asked.
+func (a *attempt) question() (question, *refusal) {
+	speaks := api(a.target.API)
+	switch {
+	case speaks == ollama, speaks == openai && a.endpoint.api == openai:
+		return a.unchanged(speaks), nil
+	case speaks == openai:
+		return a.translated()
+	}
+	return question{}, refuse(http.StatusNotImplemented, "unsupported_provider",
+		"provider %s speaks %s, which the router does not: it speaks ollama and openai", a.target.Provider, a.target.API)
+}
+
+// unchanged is the agent's request with the model's name changed. An Ollama
+// speaks OpenAI's API as well, under /v1.
+func (a *attempt) unchanged(speaks api) question {
+	q := question{method: a.endpoint.method, path: a.endpoint.path}
+	if a.endpoint.act == retrieve {
+		q.path += a.target.Model
+	}
+	if speaks == openai {
+		q.path = strings.TrimPrefix(q.path, "/v1")
+	}
+	if a.body != nil {
+		q.body = a.bodyFor(a.target.Model)
+	}
+	q.form = &same{exchange: a.exchange, key: a.nameKey()}
+	if a.endpoint.act == list || a.endpoint.act == running {
+		q.form = &listed{exchange: a.exchange}
+	}
+	return q
+}
+
+// nameKey is where an answer names its model, "" when the name need not change.
+func (a *attempt) nameKey() string {
+	switch {
+	case a.call.Asked == a.target.Model:
+		return ""
+	case a.endpoint.act == retrieve:
+		return "id"
+	}
+	return "model"
+}
+
+// bodyFor is the agent's body with the model's name changed, and nothing else.
+func (a *attempt) bodyFor(model string) []byte {
+	if model == a.call.Asked {
+		return a.body.raw
+	}
+	raw := a.body.with("model", quote(model))
+	if a.endpoint.act != show {
+		return raw
+	}
+	if o, err := parseObject(raw); err == nil {
+		raw = o.with("name", quote(model))
+	}
+	return raw
+}
+
+// translated is the request of an agent that speaks Ollama's API for a provider
+// that speaks OpenAI's.
+func (a *attempt) translated() (question, *refusal) {
+	switch a.endpoint.act {
+	case version:
+		return question{own: []byte(`{"version":"` + levelOfOllama + `"}`)}, nil
+	case running:
+		return question{own: []byte(`{"models":[]}`)}, nil
+	case show:
+		return question{own: shown(a.target.Provider)}, nil
+	case list:
+		return question{method: http.MethodGet, path: "/models", form: &tags{a.exchange}}, nil
+	case chat, generate:
+		return a.translatedChat()
+	case embed:
+		return a.translatedEmbed()
+	}
+	return question{}, refuse(http.StatusNotImplemented, "unsupported", "provider %s has nothing like %s", a.target.Provider, a.endpoint.path)
+}
+
+func (a *attempt) translatedChat() (question, *refusal) {
+	body, err := chatForOpenAI(a.body, a.target.Model, a.stream)
+	if err != nil {
+		return question{}, untranslatable(a, err)
+	}
+	accept := jsonType
+	if a.stream {
+		accept = "text/event-stream"
+	}
+	return question{
+		method: http.MethodPost, path: "/chat/completions", body: body, header: jsonHeader(accept),
+		form: &turned{exchange: a.exchange, generate: a.endpoint.act == generate},
+	}, nil
+}
+
+func (a *attempt) translatedEmbed() (question, *refusal) {
+	single := a.endpoint.path == "/api/embeddings"
+	body, err := embedForOpenAI(a.body, a.target.Model, single)
+	if err != nil {
+		return question{}, untranslatable(a, err)
+	}
+	return question{
+		method: http.MethodPost, path: "/embeddings", body: body, header: jsonHeader(jsonType),
+		form: &vectors{exchange: a.exchange, single: single},
+	}, nil
+}
+
+func jsonHeader(accept string) http.Header {
+	return http.Header{"Content-Type": {jsonType}, "Accept": {accept}}
+}
+
+func untranslatable(a *attempt, err error) *refusal {
+	return refuse(http.StatusBadRequest, "untranslatable",
+		"provider %s speaks OpenAI's API, and this request cannot be put into it: %v", a.target.Provider, err)
+}
+
+// shown is what /api/show says of a model that no Ollama holds: that it chats
+// and takes tools. Its size and its context are not known here.
+func shown(family string) []byte {
+	b, _ := json.Marshal(map[string]any{ // strings always can be
+		"modelfile": "", "parameters": "", "template": "", "license": "",
+		"details":      map[string]any{"format": "remote", "family": family, "families": []string{family}, "parent_model": "", "parameter_size": "", "quantization_level": ""},
+		"model_info":   map[string]any{"general.architecture": family},
+		"capabilities": []string{"completion", "tools"},
+	})
+	return b
+}

@@ -1,0 +1,96 @@
+package inference
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// refusal is an answer of the router's own: why there is none of a model's. It
+// is written in the form of the API that the agent speaks.
+type refusal struct {
+	status int
+	code   string // in the words of OpenAI's API
+	text   string
+	hint   string        // what the operator does about it, a command if possible
+	retry  time.Duration // when asking again makes sense; 0 says nothing
+}
+
+func refuse(status int, code, format string, args ...any) *refusal {
+	text := format
+	if len(args) > 0 {
+		text = fmt.Sprintf(format, args...)
+	}
+	return &refusal{status: status, code: code, text: text}
+}
+
+func (n *refusal) hinted(format string, args ...any) *refusal {
+	n.hint = fmt.Sprintf(format, args...)
+	return n
+}
+
+// Error is the text, with the remedy: the agent can tell its person.
+func (n *refusal) Error() string {
+	if n.hint == "" {
+		return n.text
+	}
+	return n.text + " → on the host: " + n.hint
+}
+
+// Hint is what the operator does about it.
+func (n *refusal) Hint() string { return n.hint }
+
+// openaiError is the form of OpenAI's errors.
+type openaiError struct {
+	Message string  `json:"message"`
+	Type    string  `json:"type"`
+	Param   *string `json:"param"`
+	Code    string  `json:"code"`
+}
+
+// body is the refusal in the form of an API.
+func (n *refusal) body(speaks api) []byte {
+	var form any = map[string]string{"error": n.Error()}
+	if speaks == openai {
+		form = map[string]openaiError{"error": {Message: n.Error(), Type: n.kind(), Code: n.code}}
+	}
+	b, _ := json.Marshal(form) // strings always can be
+	return b
+}
+
+func (n *refusal) kind() string {
+	switch {
+	case n.status == http.StatusTooManyRequests:
+		return "rate_limit_error"
+	case n.status == http.StatusForbidden:
+		return "permission_error"
+	case n.status >= 500:
+		return "api_error"
+	}
+	return "invalid_request_error"
+}
+
+// write sends the refusal as the whole answer.
+func (n *refusal) write(w http.ResponseWriter, speaks api) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	if n.retry > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((n.retry+time.Second-1)/time.Second)))
+	}
+	if n.status == http.StatusTooManyRequests && n.retry == 0 {
+		h.Set("X-Should-Retry", "false") // OpenAI's clients heed it
+	}
+	w.WriteHeader(n.status)
+	_, _ = w.Write(append(n.body(speaks), '\n')) // an agent that left does not care
+}
+
+// element is the refusal as a part of a stream that has begun.
+func (n *refusal) element(speaks api) []byte {
+	if speaks == openai {
+		// The blank line first: the event before may have been cut short.
+		return fmt.Appendf(nil, "\ndata: %s\n\n", n.body(speaks))
+	}
+	return append(n.body(speaks), '\n')
+}

@@ -1,0 +1,204 @@
+package inference
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// form makes the agent's answer of the provider's, and counts it.
+type form interface {
+	// line takes one line of a streamed answer, and the JSON in it, and gives
+	// what the agent gets for it: nil for nothing.
+	line(line, payload []byte) ([]byte, error)
+	// end gives what ends the stream for the agent.
+	end() ([]byte, error)
+	// whole takes a whole answer.
+	whole(body []byte) ([]byte, error)
+	// media is the type of a streamed answer to the agent, "" for the provider's.
+	media() string
+}
+
+// returning are the provider's headers that reach the agent.
+var returning = []string{"X-Request-Id", "Openai-Processing-Ms", "Openai-Version"}
+
+// isWhole says whether an answer is no stream, although one was asked for.
+func isWhole(resp *http.Response) bool {
+	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	return media == jsonType
+}
+
+// relayWhole passes an answer on that is one JSON object.
+func (a *attempt) relayWhole(resp *http.Response, body io.Reader) *refusal {
+	raw, err := io.ReadAll(body)
+	if err != nil {
+		return a.broken(err)
+	}
+	if !utf8.Valid(raw) || !json.Valid(raw) {
+		return a.broken(nonsense("it is not JSON"))
+	}
+	out, err := a.form.whole(a.router.secrets.scrub(raw))
+	if err != nil {
+		return a.broken(err)
+	}
+	a.first()
+	a.head(resp)
+	media := jsonType
+	if m := a.form.media(); a.stream && m != "" {
+		media = m
+	}
+	a.send(http.StatusOK, media, out)
+	return nil
+}
+
+// relayStream passes an answer on line by line, as it arrives.
+func (a *attempt) relayStream(resp *http.Response, body *patient) *refusal {
+	lines := bufio.NewReaderSize(body, 32<<10)
+	ended := false
+	for {
+		line, err := lines.ReadBytes('\n') // bounded by the answer's length
+		whole := err == nil || errors.Is(err, io.EOF)
+		// What follows the end, but for the blank line that closes it, is dropped.
+		if len(line) > 0 && whole && !(ended && payloadOf(line) != nil) {
+			last, no := a.relayLine(resp, line, lines.Buffered() == 0)
+			if no != nil {
+				return no
+			}
+			if last {
+				ended = true
+				body.clock.hurry()
+			}
+		}
+		if err != nil {
+			return a.finish(resp, err)
+		}
+	}
+}
+
+// relayLine passes one line on; last says that it ends the answer.
+func (a *attempt) relayLine(resp *http.Response, line []byte, flush bool) (last bool, no *refusal) {
+	line = a.router.secrets.scrub(line)
+	payload := payloadOf(line)
+	if !utf8.Valid(line) {
+		return false, a.broken(nonsense("it is not UTF-8"))
+	}
+	out, err := a.form.line(line, payload)
+	if err != nil {
+		return false, a.broken(err)
+	}
+	if len(out) > 0 {
+		a.begin(resp)
+	}
+	if a.sent && !a.write(out, flush) {
+		return false, hungUp
+	}
+	return a.ends(payload), nil
+}
+
+// ends says whether an element is the last one of its stream.
+func (a *attempt) ends(payload []byte) bool {
+	if a.endpoint.api == ollama && a.target.API == string(ollama) {
+		return a.tally.done
+	}
+	return string(payload) == sseEnd
+}
+
+// hungUp ends an exchange whose agent left.
+var hungUp = refuse(statusHungUp, "hung_up", "the agent hung up")
+
+// finish ends the stream for the agent, when it is complete.
+func (a *attempt) finish(resp *http.Response, err error) *refusal {
+	if !a.tally.done {
+		return a.broken(err)
+	}
+	out, err := a.form.end()
+	if err != nil {
+		return a.broken(err)
+	}
+	a.begin(resp)
+	if !a.write(out, true) {
+		return hungUp
+	}
+	return nil
+}
+
+// sseEnd is the last element of OpenAI's streams.
+const sseEnd = "[DONE]"
+
+// payloadOf is what a line of a stream says: JSON, or nothing for the lines
+// that only give server-sent events their shape.
+func payloadOf(line []byte) []byte {
+	line = bytes.TrimSpace(line)
+	if data, ok := bytes.CutPrefix(line, []byte("data:")); ok {
+		return bytes.TrimSpace(data)
+	}
+	if len(line) > 0 && line[0] == '{' {
+		return line
+	}
+	return nil
+}
+
+// head takes over the provider's harmless headers.
+func (a *attempt) head(resp *http.Response) {
+	for _, h := range returning {
+		if v := resp.Header.Get(h); v != "" {
+			a.w.Header().Set(h, string(a.router.secrets.scrub([]byte(v))))
+		}
+	}
+}
+
+// begin sends the head of a streamed answer, once.
+func (a *attempt) begin(resp *http.Response) {
+	if a.sent {
+		return
+	}
+	a.head(resp)
+	media := a.form.media()
+	if media == "" {
+		media = resp.Header.Get("Content-Type")
+	}
+	a.w.Header().Set("Content-Type", media)
+	if strings.HasPrefix(media, "text/event-stream") {
+		a.w.Header().Set("Cache-Control", "no-cache")
+	}
+	a.call.Status, a.sent = http.StatusOK, true
+	a.w.WriteHeader(http.StatusOK)
+}
+
+// write passes bytes to the agent, false when it does not take them in time.
+func (x *exchange) write(out []byte, flush bool) bool {
+	control := http.NewResponseController(x.w)
+	_ = control.SetWriteDeadline(time.Now().Add(x.router.idle)) // a recorder in a test has none
+	if _, err := x.w.Write(out); err != nil {
+		x.left = true
+	}
+	if flush && !x.left && control.Flush() != nil {
+		x.left = true
+	}
+	_ = control.SetWriteDeadline(time.Time{}) // the next write may be long in coming
+	return !x.left
+}
+
+// send gives a whole answer.
+func (x *exchange) send(status int, media string, out []byte) {
+	x.w.Header().Set("Content-Type", media)
+	x.w.Header().Set("Content-Length", strconv.Itoa(len(out)))
+	x.call.Status, x.sent = status, true
+	x.w.WriteHeader(status)
+	x.write(out, false)
+}
+
+// first notes the time to the first token, once.
+func (x *exchange) first() {
+	if x.call.FirstToken == 0 {
+		x.call.FirstToken = milliseconds(x.router.now().Sub(x.began))
+	}
+}

@@ -1,0 +1,112 @@
+package inference
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/nemoclaw/nemoclaw/internal/policy"
+)
+
+// Config is what the router needs of the world. Policy is required; what else
+// is nil is not done.
+type Config struct {
+	// Policy is the inference policy in force, asked once a call: a call in
+	// flight finishes under the one it began with.
+	Policy func() *policy.Inference
+	// Key gives a stored secret by name.
+	Key func(name string) ([]byte, error)
+	// Record takes each call once, after its last byte. It must not block.
+	Record func(Call)
+	// Who names the program at the other end of the agent's connection.
+	Who func(net.Conn) string
+	// Log takes each call as one line of JSON: the agent's own view. Open one
+	// with NewLog to keep it bounded.
+	Log io.Writer
+	// Blocked says whether the network policy denies the provider's host.
+	Blocked func(host string, port int) (why string, blocked bool)
+	// Ready is non-nil while calls must be refused, since they cannot be
+	// recorded.
+	Ready func() error
+	// Sandbox is the name that the remedies in errors speak of.
+	Sandbox string
+	// Spent is the number of tokens that the sandbox used today before this
+	// router began, by the audit book.
+	Spent int64
+	// Proxy is the host's own way out, if it has one, as for http.Transport.
+	Proxy func(*http.Request) (*url.URL, error)
+	// Roots are the authorities that providers' certificates are checked
+	// against; nil is the system's, read by New.
+	Roots *x509.CertPool
+}
+
+// The bounds of one call that no policy sets.
+const (
+	defaultIdle   = 5 * time.Minute // without a byte from the provider
+	defaultAnswer = 32 << 20        // bytes of an answer, streamed or not
+	bodyTime      = 2 * time.Minute // for the agent to send its request
+	keepAlive     = 2 * time.Minute // of an unused connection of the agent's
+	headerTime    = 10 * time.Second
+	headerSize    = 32 << 10
+	connections   = 512 // of the agent's, at once
+)
+
+// Router is the model gate of one sandbox, an http.Handler. It is safe for
+// concurrent use.
+type Router struct {
+	cfg       Config
+	transport *http.Transport
+	meter     *meter
+	secrets   *secrets
+	places    *places
+	slots     chan struct{}  // one for each connection of the agent's
+	calls     sync.WaitGroup // being answered
+
+	idle   time.Duration
+	answer int64
+	now    func() time.Time
+}
+
+// New makes a router. It reads the system's certificates now, since its process
+// may be confined later.
+func New(cfg Config) *Router {
+	r := &Router{
+		cfg:     cfg,
+		meter:   &meter{spent: cfg.Spent},
+		secrets: &secrets{},
+		slots:   make(chan struct{}, connections),
+		idle:    defaultIdle,
+		answer:  defaultAnswer,
+		now:     time.Now,
+	}
+	r.places = &places{ask: r.answers}
+	roots := cfg.Roots
+	if roots == nil {
+		roots, _ = x509.SystemCertPool() // without one, no provider is trusted
+	}
+	r.transport = &http.Transport{
+		Proxy:                  cfg.Proxy,
+		DialContext:            dial,
+		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    10 * time.Second,
+		ForceAttemptHTTP2:      true,
+		DisableCompression:     true, // an answer is passed on as it comes
+		MaxIdleConnsPerHost:    8,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+	return r
+}
+
+// ServeHTTP answers one request of the agent's.
+func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	r.calls.Add(1)
+	defer r.calls.Done()
+	x := &exchange{router: r, policy: r.cfg.Policy(), w: w, req: req, began: r.now()}
+	x.serve()
+}

@@ -1,0 +1,67 @@
+package inference
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+)
+
+// same is the form of an answer in the agent's own API: it passes as it is, but
+// for the model's name.
+type same struct {
+	*exchange
+	key string // of the model's name in the answer, "" where it stays
+}
+
+func (s *same) media() string        { return "" }
+func (s *same) end() ([]byte, error) { return nil, nil }
+
+func (s *same) line(line, payload []byte) ([]byte, error) {
+	if len(payload) == 0 {
+		return line, nil
+	}
+	if string(payload) == sseEnd {
+		s.tally.done = true
+		return line, nil
+	}
+	p, err := read(payload)
+	if err != nil {
+		return nil, err
+	}
+	if s.tally.add(p) {
+		s.first()
+	}
+	if s.key == "" {
+		return line, nil
+	}
+	at := bytes.Index(line, payload)
+	out := append([]byte(nil), line[:at]...)
+	out = append(out, renamed(payload, s.key, s.call.Asked)...)
+	return append(out, line[at+len(payload):]...), nil
+}
+
+func (s *same) whole(body []byte) ([]byte, error) {
+	p, err := read(body)
+	if err != nil {
+		return nil, err
+	}
+	s.tally.add(p)
+	if s.key != "" {
+		body = renamed(body, s.key, s.call.Asked)
+	}
+	return body, nil
+}
+
+// read takes what is known of a piece of an answer. Fields of another type than
+// expected are left out: they are for the agent to judge.
+func read(raw []byte) (*piece, error) {
+	p := &piece{}
+	err := json.Unmarshal(raw, p)
+	if odd := (*json.UnmarshalTypeError)(nil); errors.As(err, &odd) && raw[0] == '{' {
+		return p, nil
+	}
+	if err != nil {
+		return nil, nonsense("it is not JSON")
+	}
+	return p, nil
+}

@@ -1,0 +1,138 @@
+package inference
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"sync"
+)
+
+// Serve answers the connections of l until ctx ends; then it cuts the calls in
+// flight, and returns when they are recorded.
+func (r *Router) Serve(ctx context.Context, l net.Listener) error {
+	server := r.server()
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	err := server.Serve(&slotted{Listener: l, slots: r.slots})
+	if ctx.Err() != nil || errors.Is(err, http.ErrServerClosed) {
+		r.calls.Wait()
+		return nil
+	}
+	return err
+}
+
+// ServeConn answers the requests on one connection, and returns when that is
+// closed. The connection is the router's from now on.
+func (r *Router) ServeConn(conn net.Conn) {
+	select {
+	case r.slots <- struct{}{}:
+	default:
+		_ = conn.Close()
+		return
+	}
+	c := newHeld(conn, r.slots)
+	_ = r.server().Serve(&single{conn: c}) // ends with the connection
+}
+
+func (r *Router) server() *http.Server {
+	return &http.Server{
+		Handler:           r,
+		ReadHeaderTimeout: headerTime,
+		IdleTimeout:       keepAlive,
+		MaxHeaderBytes:    headerSize,
+		ErrorLog:          log.New(io.Discard, "", 0), // the agent's bad HTTP is no news of ours
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, programKey{}, sync.OnceValue(func() string { return r.who(c) }))
+		},
+	}
+}
+
+type programKey struct{}
+
+// who asks once a connection, at its first request: the program that opened it
+// still holds it then.
+func (r *Router) who(c net.Conn) string {
+	if r.cfg.Who == nil {
+		return ""
+	}
+	if h, ok := c.(*held); ok {
+		c = h.Conn
+	}
+	return r.cfg.Who(c)
+}
+
+func program(ctx context.Context) string {
+	if ask, ok := ctx.Value(programKey{}).(func() string); ok {
+		return ask()
+	}
+	return ""
+}
+
+// slotted is a listener that closes what is over the limit.
+type slotted struct {
+	net.Listener
+	slots chan struct{}
+}
+
+// Accept gives the next connection that has a slot.
+func (l *slotted) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case l.slots <- struct{}{}:
+			return newHeld(c, l.slots), nil
+		default:
+			_ = c.Close()
+		}
+	}
+}
+
+// held is a connection that gives its slot back when it is closed.
+type held struct {
+	net.Conn
+	free   func()
+	closed chan struct{}
+}
+
+func newHeld(c net.Conn, slots chan struct{}) *held {
+	h := &held{Conn: c, closed: make(chan struct{})}
+	h.free = sync.OnceFunc(func() {
+		<-slots
+		close(h.closed)
+	})
+	return h
+}
+
+// Close closes the connection.
+func (h *held) Close() error {
+	defer h.free()
+	return h.Conn.Close()
+}
+
+// single is a listener of one connection, which ends with that.
+type single struct {
+	conn *held
+	once sync.Once
+}
+
+// Accept gives the connection, and then waits for its end.
+func (l *single) Accept() (c net.Conn, err error) {
+	l.once.Do(func() { c = l.conn })
+	if c != nil {
+		return c, nil
+	}
+	<-l.conn.closed
+	return nil, net.ErrClosed
+}
+
+// Close does nothing: the connection outlives the listening.
+func (l *single) Close() error { return nil }
+
+// Addr is where the connection arrived.
+func (l *single) Addr() net.Addr { return l.conn.LocalAddr() }

@@ -1,0 +1,185 @@
+package inference
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// tally puts an answer together from its pieces, in either API.
+type tally struct {
+	text     strings.Builder
+	thinking strings.Builder
+	tools    []toolCall
+	size     int // bytes of the texts, kept or not
+
+	in, out int    // the provider's figures
+	done    bool   // the answer said that it is complete
+	fault   string // the error that it carried
+}
+
+type toolCall struct {
+	name      string
+	arguments strings.Builder
+}
+
+// maxKept bounds what the tally keeps of an answer; the record keeps less.
+const maxKept = 1 << 20
+
+// piece is what both APIs' answers and elements of answers may have.
+type piece struct {
+	Error json.RawMessage `json:"error"`
+
+	// Ollama's
+	Message         *said  `json:"message"`
+	Response        string `json:"response"`
+	Thinking        string `json:"thinking"`
+	Done            bool   `json:"done"`
+	PromptEvalCount int    `json:"prompt_eval_count"`
+	EvalCount       int    `json:"eval_count"`
+
+	// OpenAI's
+	Choices []choice `json:"choices"`
+	Usage   *usage   `json:"usage"`
+}
+
+type choice struct {
+	Text         string  `json:"text"`
+	Delta        *said   `json:"delta"`
+	Message      *said   `json:"message"`
+	FinishReason *string `json:"finish_reason"`
+}
+
+type said struct {
+	Content          string   `json:"content"`
+	Thinking         string   `json:"thinking"`
+	ReasoningContent string   `json:"reasoning_content"`
+	Reasoning        string   `json:"reasoning"`
+	ToolCalls        []called `json:"tool_calls"`
+}
+
+type called struct {
+	Index    *int   `json:"index,omitempty"` // OpenAI's
+	ID       string `json:"id,omitempty"`
+	Function struct {
+		Index     *int            `json:"index,omitempty"` // Ollama's
+		Name      string          `json:"name"`
+		Arguments json.RawMessage `json:"arguments"` // Ollama: an object; OpenAI: a string, in parts
+	} `json:"function"`
+}
+
+type usage struct {
+	PromptTokens     int `json:"prompt_tokens"`
+	CompletionTokens int `json:"completion_tokens"`
+}
+
+// add takes one piece. It says whether the piece held something that was said,
+// for the time to the first token.
+func (t *tally) add(p *piece) bool {
+	before := t.size
+	if f := faultOf(p.Error); f != "" {
+		t.fault, t.done = f, true
+	}
+	t.take(p.Message)
+	t.say(&t.text, p.Response)
+	t.say(&t.thinking, p.Thinking)
+	for _, c := range p.Choices {
+		t.say(&t.text, c.Text)
+		t.take(c.Delta)
+		t.take(c.Message)
+		t.done = t.done || c.FinishReason != nil && *c.FinishReason != ""
+	}
+	t.done = t.done || p.Done
+	t.in, t.out = max(t.in, p.PromptEvalCount), max(t.out, p.EvalCount)
+	if p.Usage != nil {
+		t.in, t.out = max(t.in, p.Usage.PromptTokens), max(t.out, p.Usage.CompletionTokens)
+	}
+	return t.size > before
+}
+
+func (t *tally) take(m *said) {
+	if m == nil {
+		return
+	}
+	t.say(&t.text, m.Content)
+	t.say(&t.thinking, m.Thinking+m.ReasoningContent+m.Reasoning)
+	for _, c := range m.ToolCalls {
+		t.tool(c)
+	}
+}
+
+func (t *tally) say(b *strings.Builder, s string) {
+	t.size += len(s)
+	if b.Len()+len(s) <= maxKept {
+		b.WriteString(s)
+	}
+}
+
+// maxTools bounds the tool calls of one answer.
+const maxTools = 256
+
+// tool begins a call, or adds to the one that a stream began before: that has
+// no name, or the same place.
+func (t *tally) tool(c called) {
+	last := len(t.tools) - 1
+	if c.Function.Name != "" && len(t.tools) < maxTools {
+		t.tools = append(t.tools, toolCall{name: shortened(c.Function.Name, maxName)})
+		t.size += len(c.Function.Name)
+		last++
+	}
+	if last < 0 {
+		return
+	}
+	at := last
+	if c.Function.Name == "" && c.Index != nil && *c.Index >= 0 && *c.Index < last {
+		at = *c.Index
+	}
+	args := string(c.Function.Arguments)
+	var s string
+	if json.Unmarshal(c.Function.Arguments, &s) == nil {
+		args = s
+	}
+	t.say(&t.tools[at].arguments, args)
+}
+
+// faultOf is the text of an error in either API's form.
+func faultOf(raw json.RawMessage) string {
+	if len(raw) == 0 || string(raw) == "null" {
+		return ""
+	}
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		return s
+	}
+	var o struct {
+		Message string `json:"message"`
+	}
+	if json.Unmarshal(raw, &o) == nil && o.Message != "" {
+		return o.Message
+	}
+	return string(raw)
+}
+
+// fill writes what was said into the record.
+func (t *tally) fill(c *Call) {
+	c.TokensIn, c.TokensOut = t.in, t.out
+	var answer strings.Builder
+	if t.thinking.Len() > 0 {
+		answer.WriteString("<think>" + t.thinking.String() + "</think>\n")
+	}
+	answer.WriteString(t.text.String())
+	for i := range t.tools {
+		tool := &t.tools[i]
+		if answer.Len() > 0 {
+			answer.WriteByte('\n')
+		}
+		answer.WriteString("[tool " + tool.name + " " + tool.arguments.String() + "]")
+		if !slices.Contains(c.Tools, tool.name) {
+			c.Tools = append(c.Tools, tool.name)
+		}
+	}
+	c.Answer = answer.String()
+	if c.Error == "" && t.fault != "" {
+		c.Error = "the provider says: " + t.fault
+	}
+}

@@ -1,0 +1,216 @@
+package inference
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// turned is the form of OpenAI's chat answers for an agent that speaks Ollama's
+// API.
+type turned struct {
+	*exchange
+	generate bool // the agent called /api/generate
+	reason   string
+	calls    []streamedCall // of tools, as they come in parts
+	said     bool
+}
+
+type streamedCall struct {
+	id, name, arguments string
+}
+
+// ollamaAnswer is one element of Ollama's stream, or its whole answer. Times
+// are nanoseconds.
+type ollamaAnswer struct {
+	Model      string         `json:"model"`
+	CreatedAt  time.Time      `json:"created_at"`
+	Message    *ollamaMessage `json:"message,omitempty"`  // of chat
+	Response   *string        `json:"response,omitempty"` // of generate
+	Thinking   string         `json:"thinking,omitempty"` // the same
+	Done       bool           `json:"done"`
+	DoneReason string         `json:"done_reason,omitempty"`
+
+	TotalDuration      int64 `json:"total_duration,omitempty"`
+	PromptEvalCount    int   `json:"prompt_eval_count,omitempty"`
+	PromptEvalDuration int64 `json:"prompt_eval_duration,omitempty"`
+	EvalCount          int   `json:"eval_count,omitempty"`
+	EvalDuration       int64 `json:"eval_duration,omitempty"`
+}
+
+func (t *turned) media() string { return "application/x-ndjson" }
+
+func (t *turned) line(_, payload []byte) ([]byte, error) {
+	if len(payload) == 0 {
+		return nil, nil
+	}
+	if string(payload) == sseEnd {
+		t.tally.done = true
+		return nil, nil
+	}
+	p, err := read(payload)
+	if err != nil {
+		return nil, err
+	}
+	if t.tally.add(p) {
+		t.first()
+	}
+	if t.tally.fault != "" {
+		return nil, nonsense("it is an error: %s", t.tally.fault)
+	}
+	if len(p.Choices) == 0 {
+		return nil, nil // usage alone
+	}
+	text, thinking := t.take(p.Choices[0])
+	if text == "" && thinking == "" {
+		return nil, nil
+	}
+	return t.element(text, thinking), nil
+}
+
+// take reads one choice; calls of tools are kept until they are whole.
+func (t *turned) take(c choice) (text, thinking string) {
+	if c.FinishReason != nil {
+		t.reason = *c.FinishReason
+	}
+	m := c.Delta
+	if m == nil {
+		m = c.Message
+	}
+	if m == nil {
+		return "", ""
+	}
+	for _, call := range m.ToolCalls {
+		t.addCall(call)
+	}
+	return m.Content, m.ReasoningContent + m.Reasoning
+}
+
+// addCall adds a part of a call. A part belongs to the call at its index; some
+// servers leave the index out, and send each call whole.
+func (t *turned) addCall(c called) {
+	at := len(t.calls)
+	switch {
+	case c.Index != nil && *c.Index >= 0:
+		at = *c.Index
+	case c.Function.Name == "" && at > 0:
+		at--
+	}
+	if at >= maxTools {
+		return
+	}
+	for len(t.calls) <= at {
+		t.calls = append(t.calls, streamedCall{})
+	}
+	var arguments string
+	if json.Unmarshal(c.Function.Arguments, &arguments) != nil {
+		arguments = string(c.Function.Arguments)
+	}
+	call := &t.calls[at]
+	if c.ID != "" {
+		call.id = c.ID
+	}
+	call.name += c.Function.Name
+	call.arguments += arguments
+}
+
+// element is a part of the answer as a line.
+func (t *turned) element(text, thinking string) []byte {
+	a := t.blank()
+	t.put(a, text, thinking)
+	return asLine(a)
+}
+
+func (t *turned) blank() *ollamaAnswer {
+	return &ollamaAnswer{Model: t.call.Asked, CreatedAt: t.router.now().UTC()}
+}
+
+func (t *turned) put(a *ollamaAnswer, text, thinking string) {
+	if t.generate {
+		a.Response, a.Thinking = &text, thinking
+		return
+	}
+	a.Message = &ollamaMessage{Role: "assistant", Content: text, Thinking: thinking}
+}
+
+// end gives the calls of tools, and the line that ends the stream.
+func (t *turned) end() ([]byte, error) {
+	calls, err := t.toolCalls()
+	if err != nil {
+		return nil, err
+	}
+	var out []byte
+	if len(calls) > 0 && !t.generate {
+		a := t.blank()
+		a.Message = &ollamaMessage{Role: "assistant", ToolCalls: calls}
+		out = asLine(a)
+	}
+	a := t.blank()
+	t.put(a, "", "")
+	t.close(a)
+	return append(out, asLine(a)...), nil
+}
+
+func (t *turned) whole(body []byte) ([]byte, error) {
+	p, err := read(body)
+	if err != nil {
+		return nil, err
+	}
+	t.tally.add(p)
+	if len(p.Choices) == 0 {
+		return nil, nonsense("it has no choices")
+	}
+	text, thinking := t.take(p.Choices[0])
+	calls, err := t.toolCalls()
+	if err != nil {
+		return nil, err
+	}
+	a := t.blank()
+	t.put(a, text, thinking)
+	if a.Message != nil {
+		a.Message.ToolCalls = calls
+	}
+	t.close(a)
+	if !t.stream {
+		return json.Marshal(a)
+	}
+	return asLine(a), nil // a stream of one element, from a server that does not stream
+}
+
+// close says that the answer is complete.
+func (t *turned) close(a *ollamaAnswer) {
+	a.Done, a.DoneReason = true, t.reason
+	if t.reason == "tool_calls" || t.reason == "function_call" || t.reason == "" {
+		a.DoneReason = "stop"
+	}
+	total := t.router.now().Sub(t.began)
+	first := time.Duration(t.call.FirstToken * float64(time.Millisecond))
+	a.TotalDuration, a.PromptEvalDuration = int64(total), int64(first)
+	a.EvalDuration = int64(max(total-first, 0))
+	a.PromptEvalCount, a.EvalCount = t.tally.in, t.tally.out
+}
+
+// toolCalls are the calls, with their arguments as the object that Ollama's API
+// has there.
+func (t *turned) toolCalls() ([]called, error) {
+	var out []called
+	for i, c := range t.calls {
+		if c.name == "" {
+			return nil, nonsense("a call of a tool without a name")
+		}
+		if c.arguments == "" {
+			c.arguments = "{}"
+		}
+		if _, err := parseObject([]byte(c.arguments)); err != nil {
+			return nil, nonsense("the arguments for tool %.50q are no JSON object", c.name)
+		}
+		call := called{ID: c.id}
+		call.Function.Index, call.Function.Name, call.Function.Arguments = &i, c.name, json.RawMessage(c.arguments)
+		out = append(out, call)
+	}
+	return out, nil
+}
+
+func asLine(a *ollamaAnswer) []byte {
+	b, _ := json.Marshal(a) // its raw parts were checked
+	return append(b, '\n')
+}
