@@ -15,6 +15,7 @@ import (
 
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
 	"github.com/nemoclaw/nemoclaw/internal/blueprint/store"
+	"github.com/nemoclaw/nemoclaw/internal/host"
 	"github.com/nemoclaw/nemoclaw/internal/policy"
 	"github.com/nemoclaw/nemoclaw/internal/state"
 )
@@ -43,8 +44,12 @@ func (s Setup) make(ctx context.Context, c choices, ref blueprint.Ref) error {
 	if err != nil {
 		return fmt.Errorf("prepare sandbox %q: %w", string(c.name), err)
 	}
+	set, err := s.settings(c, content)
+	if err != nil {
+		return fmt.Errorf("prepare sandbox %q: %w", string(c.name), err)
+	}
 	box := s.Home.Sandbox(c.name)
-	if err := s.Driver.Create(ctx, box, s.settings(c, content), files...); err != nil {
+	if err := s.Driver.Create(ctx, box, set, files...); err != nil {
 		return err
 	}
 	if err := s.Driver.Start(ctx, box, s.step); err != nil {
@@ -60,7 +65,9 @@ const (
 	defaultTmp   = 1 << 30
 )
 
-func (s Setup) settings(c choices, content store.Content) state.Settings {
+// settings are what is decided now and locked. Started by root, the sandbox gets
+// a user of its own.
+func (s Setup) settings(c choices, content store.Content) (state.Settings, error) {
 	m := content.Manifest
 	set := state.Settings{
 		Agent:     c.agent,
@@ -75,10 +82,12 @@ func (s Setup) settings(c choices, content store.Content) state.Settings {
 			TmpBytes:    defaultTmp,
 		},
 	}
-	if os.Geteuid() == 0 {
-		set.User = s.freeUser()
+	if os.Geteuid() != 0 {
+		return set, nil
 	}
-	return set
+	var err error
+	set.User, err = host.FreeUser(os.DirFS("/"))
+	return set, err
 }
 
 // machineMemory is the machine's, or what we ourselves may use of it.
@@ -97,27 +106,6 @@ func mostFiles() uint64 {
 		return defaultFiles
 	}
 	return l.Max
-}
-
-// firstUser is the first uid that a root's sandbox runs as: above the ranges
-// that subuid(5) and systemd hand out, below those that signed programs trip on.
-const firstUser = 2_000_000_000
-
-// freeUser is the first such uid that no sandbox has. Two onboardings at once
-// may get the same; the walls do not rest on it.
-func (s Setup) freeUser() uint32 {
-	taken := map[uint32]bool{}
-	names, _ := s.Home.List()
-	for _, n := range names {
-		if set, err := s.Home.Sandbox(n).LoadEdited(); err == nil {
-			taken[set.User] = true
-		}
-	}
-	uid := uint32(firstUser)
-	for taken[uid] {
-		uid++
-	}
-	return uid
 }
 
 // filesOf are the files that the sandbox begins with: the two policies, the

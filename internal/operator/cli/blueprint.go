@@ -1,0 +1,196 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nemoclaw/nemoclaw/internal/blueprint"
+	"github.com/nemoclaw/nemoclaw/internal/blueprint/store"
+	"github.com/nemoclaw/nemoclaw/internal/operator/onboard"
+	"github.com/nemoclaw/nemoclaw/internal/operator/say"
+)
+
+func (a *app) blueprintCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "blueprint",
+		Short: "what sandboxes are made of",
+		Args:  noArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	var listJSON, inspectJSON bool
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "the blueprints that there are",
+		Args:  noArgs,
+		RunE:  func(*cobra.Command, []string) error { return a.blueprintList(listJSON) },
+	}
+	list.Flags().BoolVar(&listJSON, "json", false, "print for programs")
+	inspect := &cobra.Command{
+		Use:   "inspect NAME@VERSION",
+		Short: "what one contains; a bare version is openclaw's, a bare name the newest",
+		Args:  words("NAME@VERSION"),
+		RunE:  func(_ *cobra.Command, args []string) error { return a.blueprintInspect(args[0], inspectJSON) },
+	}
+	inspect.Flags().BoolVar(&inspectJSON, "json", false, "print for programs")
+	cache := &cobra.Command{
+		Use:   "cache",
+		Short: "what was fetched",
+		Args:  noArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	cache.AddCommand(&cobra.Command{
+		Use:   "clear",
+		Short: "forget what was fetched; content that sandboxes use stays",
+		Args:  noArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return a.cacheClear(c.Context()) },
+	})
+	c.AddCommand(list, inspect, cache)
+	return c
+}
+
+// blueprintShown is `blueprint list --json` and `blueprint inspect --json`.
+type blueprintShown struct {
+	Name     string              `json:"name"`
+	Version  string              `json:"version"`
+	Digest   blueprint.Digest    `json:"digest"`
+	Builtin  bool                `json:"builtin"`
+	Ready    bool                `json:"ready"`
+	Packages int                 `json:"packages"`
+	Manifest *blueprint.Manifest `json:"manifest,omitempty"`
+}
+
+func shown(i store.Info) blueprintShown {
+	return blueprintShown{Name: i.Manifest.Name, Version: i.Manifest.Version, Digest: i.Digest, Builtin: i.Builtin, Ready: i.Ready, Packages: i.Packages}
+}
+
+func (a *app) blueprintList(asJSON bool) error {
+	blueprints, err := store.Open(a.home.Blueprints())
+	if err != nil {
+		return err
+	}
+	all, damaged, err := blueprints.List()
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		out := []blueprintShown{}
+		for _, i := range all {
+			out = append(out, shown(i))
+		}
+		return errors.Join(a.voice.JSON(out), damaged)
+	}
+	w := tabwriter.NewWriter(a.voice.Out, 0, 0, 3, ' ', 0)
+	_, _ = fmt.Fprintln(w, "BLUEPRINT\tPUBLISHED\tDIGEST\tHERE")
+	for _, i := range all {
+		_, _ = fmt.Fprintf(w, "%s@v%s\t%s\t%s…\t%s\n", say.Clean(i.Manifest.Name), say.Clean(i.Manifest.Version),
+			say.Clean(i.Manifest.Published), clip(string(i.Digest), len("sha256:")+10), here(i))
+	}
+	return errors.Join(w.Flush(), damaged)
+}
+
+// here says what starting a sandbox of it would take.
+func here(i store.Info) string {
+	switch {
+	case i.Ready:
+		return "ready"
+	case i.Manifest.Packages != nil:
+		return say.Bytes(i.Manifest.Packages.Download) + " to download"
+	}
+	return "built in"
+}
+
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return s[:n]
+}
+
+func (a *app) blueprintInspect(text string, asJSON bool) error {
+	ref, err := blueprint.ParseRef(text, "")
+	if err != nil {
+		return &say.Fault{Err: err, Help: "nemoclaw blueprint list", Code: say.WrongUsage}
+	}
+	blueprints, err := store.Open(a.home.Blueprints())
+	if err != nil {
+		return err
+	}
+	info, err := blueprints.Inspect(ref)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		out := shown(info)
+		out.Manifest = &info.Manifest
+		return a.voice.JSON(out)
+	}
+	a.printBlueprint(info)
+	return nil
+}
+
+// printBlueprint is the article's form, and below it what the article leaves
+// out.
+func (a *app) printBlueprint(i store.Info) {
+	m := i.Manifest
+	a.voice.Result("Blueprint v%s", say.Clean(m.Version))
+	a.voice.Result("Digest %s", say.Clean(string(i.Digest)))
+	a.voice.Result("Published %s", say.Clean(m.Published))
+	a.voice.Result("OpenShell %s", say.Clean(m.Needs))
+	a.voice.Result("Changes:")
+	for _, c := range m.Changes {
+		a.voice.Result("- %s", say.Clean(c))
+	}
+	a.voice.Result("Name: %s", say.Clean(m.Name))
+	a.voice.Result("Base: %s", say.Clean(m.Base.Describe()))
+	if m.Agent != nil {
+		a.voice.Result("Agent: %s (%s)", say.Clean(m.Agent.Name), say.Clean(strings.Join(m.Agent.Argv, " ")))
+	} else {
+		a.voice.Result("Agent: none")
+	}
+	for _, p := range m.Ports {
+		a.voice.Result("Port: %d (%s)", p.Port, say.Clean(p.Name))
+	}
+	if m.Packages != nil {
+		a.voice.Result("Packages: %d, each pinned by its hash: %s to download, %s on disk", i.Packages, say.Bytes(m.Packages.Download), say.Bytes(m.Packages.Unpacked))
+	}
+	a.voice.Result("Platforms: %s", say.Clean(strings.Join(m.Platforms, ", ")))
+}
+
+// cacheClear keeps what living sandboxes were made of.
+func (a *app) cacheClear(ctx context.Context) error {
+	blueprints, err := store.Open(a.home.Blueprints())
+	if err != nil {
+		return err
+	}
+	names, err := a.home.List()
+	if err != nil {
+		return err
+	}
+	var keep []blueprint.Digest
+	for _, n := range names {
+		set, err := a.home.Sandbox(n).LoadEdited()
+		if err != nil {
+			return fmt.Errorf("clear cache: %w", err) // what it uses is not known, so nothing is removed
+		}
+		if ref, err := onboard.RefOf(set.Blueprint); err == nil {
+			keep = append(keep, ref.Digest)
+		}
+	}
+	done, err := blueprints.Clear(ctx, keep)
+	if err != nil {
+		return err
+	}
+	a.voice.Result("Cleared %s in %s", say.Bytes(done.Bytes), say.Count(done.Files, "file"))
+	for _, k := range done.Kept {
+		a.voice.News("kept: %s, which a sandbox uses", say.Clean(k))
+	}
+	for _, d := range done.Damaged {
+		a.voice.News("put aside: %s is damaged; nemoclaw NAME rebuild makes it anew", say.Clean(d))
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nemoclaw/nemoclaw/internal/operator/say"
+	"github.com/nemoclaw/nemoclaw/internal/policy"
+)
+
+func (t target) policyExplainCommand() *cobra.Command {
+	var asJSON bool
+	var program string
+	c := &cobra.Command{
+		Use:   "explain HOST[:PORT]",
+		Short: "what would become of a connection, and why; port 443 unless said",
+		Args:  words("HOST[:PORT]"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return t.explain(args[0], program, asJSON)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print for programs")
+	c.Flags().StringVar(&program, "program", "", "as this program, a path inside (default: an unknown one)")
+	return c
+}
+
+// explained is `policy explain --json`.
+type explained struct {
+	Target  string `json:"target"`
+	Verdict string `json:"verdict"` // allow, deny, ask
+	Rule    string `json:"rule"`
+	Line    int    `json:"line,omitempty"`
+	Why     string `json:"why"`
+}
+
+func (t target) explain(destination, program string, asJSON bool) error {
+	s, err := t.sandbox()
+	if err != nil {
+		return err
+	}
+	p, _, err := readPolicy(s)
+	if err != nil {
+		return err
+	}
+	if set, err := s.LoadEdited(); err == nil && set.Walls.NetworkOff {
+		p = policy.Open()
+	}
+	r, err := request(destination, program)
+	if err != nil {
+		return err
+	}
+	v := judge(p, r)
+	e := explained{r.Target(), v.Action.String(), v.Rule, v.Line, v.Why}
+	if asJSON {
+		return t.app.voice.JSON(e)
+	}
+	t.app.voice.Result("%s %s", e.Verdict, say.Clean(e.Target))
+	if e.Rule != "" {
+		t.app.voice.Result("rule: %s", say.Clean(e.Rule))
+	}
+	t.app.voice.Result("why: %s", say.Clean(e.Why))
+	return nil
+}
+
+// request reads HOST[:PORT] as the gate would see it.
+func request(text, program string) (policy.Request, error) {
+	name, portText := text, "443"
+	if h, p, err := net.SplitHostPort(text); err == nil {
+		name, portText = h, p
+	}
+	host, addr, err := policy.ParseTarget(name)
+	if err != nil {
+		return policy.Request{}, &say.Fault{Err: err, Help: hintOf(err), Code: say.WrongUsage}
+	}
+	port, err := policy.ParsePort(portText)
+	if err != nil {
+		return policy.Request{}, &say.Fault{Err: err, Help: "HOST:PORT, a port from 1 to 65535", Code: say.WrongUsage}
+	}
+	r := policy.Request{Host: host, Addr: addr, Port: port, Time: time.Now()}
+	if program != "" {
+		r.Program = policy.Program{Exe: program, Known: true}
+	}
+	return r, nil
+}
+
+func hintOf(err error) string {
+	if h, ok := err.(say.Hinter); ok {
+		return h.Hint()
+	}
+	return ""
+}
+
+// judge is what the gate does with a request before anything is looked up. The
+// router's addresses need no rule; only a deny speaks of them.
+func judge(p *policy.Policy, r policy.Request) policy.Verdict {
+	if routed(r) {
+		if v, denied := p.Denies(r); denied {
+			return v
+		}
+		return policy.Verdict{Action: policy.Allow, Why: "this is the inference router, which needs no rule; where the call goes from there is inference.yaml's"}
+	}
+	v := p.Decide(r)
+	if !r.Addr.IsValid() || v.Action == policy.Deny {
+		return v
+	}
+	if a := p.DecideAddr(r, r.Addr, ownAddresses()); a.Action != policy.Allow {
+		return a
+	}
+	return v
+}
+
+// routed says whether a connection ends at the inference router.
+func routed(r policy.Request) bool {
+	if r.Host == "inference.local" {
+		return r.Port == 80 || r.Port == 443
+	}
+	loopback := r.Addr.IsLoopback() || strings.EqualFold(string(r.Host), "localhost") || r.Host.IsHostLoopback()
+	return loopback && r.Port == 11434
+}
+
+// ownAddresses are those of this machine's interfaces now.
+func ownAddresses() []netip.Addr {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	var own []netip.Addr
+	for _, a := range all {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			own = append(own, p.Addr().Unmap())
+		}
+	}
+	return own
+}
