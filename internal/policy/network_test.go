@@ -72,15 +72,15 @@ func TestFormatIsRead(t *testing.T) {
 
 func TestUnlisted(t *testing.T) {
 	for text, want := range map[string]Action{
-		"egress: []\n":                              Deny,
-		"egress:\n":                                 Deny,
-		"hold: 3s\n":                                Deny,
-		"unlisted: ask\n":                           Ask,
-		"unlisted: deny\n":                          Deny,
-		article:                                     Ask,
-		article + "unlisted: deny\n":                Deny,
-		"deny: [{host: evil.example.com}]\n":        Ask,
-		"egress: []\nunlisted: ask\n":               Ask,
+		"egress: []\n":                       Deny,
+		"egress:\n":                          Deny,
+		"hold: 3s\n":                         Deny,
+		"unlisted: ask\n":                    Ask,
+		"unlisted: deny\n":                   Deny,
+		article:                              Ask,
+		article + "unlisted: deny\n":         Deny,
+		"deny: [{host: evil.example.com}]\n": Ask,
+		"egress: []\nunlisted: ask\n":        Ask,
 		"egress: [{host: example.org, port: 80}]\n": Ask,
 	} {
 		v := mustParse(t, text).Decide(Request{Host: "elsewhere.net", Port: 443})
