@@ -5,12 +5,17 @@ package main
 import (
 	"io"
 	"os"
+	"runtime"
 
 	"github.com/nemoclaw/nemoclaw/internal/confine"
 )
 
 // wireFd is where the starter put our end of the wire.
 const wireFd = 3
+
+// The first thread is what /proc/1 and kill(1) mean. Locked to it, main keeps
+// the agents' Landlock domain away from it, which one other thread enters.
+func init() { runtime.LockOSThread() }
 
 func main() {
 	door := ""

@@ -24,9 +24,9 @@ var families = map[bool]family{
 	true:  {nftables.TableFamilyIPv6, expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 24, Len: 16}, append(make([]byte, 15), 1), 1},
 }
 
-// captureAll sets the rules that bring all TCP to the gate's port, and refuse
+// capture sets the rules that bring all TCP to the gate's port, and refuse
 // what is not TCP.
-func captureAll(port uint16, v6 bool) error {
+func capture(port uint16, v6 bool) error {
 	c, err := nftables.New()
 	if err != nil {
 		return act("open netlink for", "rules", err)

@@ -62,8 +62,9 @@ func (d *domain) dropBounding() error {
 	})
 }
 
-// enter puts the thread behind ruleset.
+// enter puts the thread behind ruleset, and closes it.
 func (d *domain) enter(ruleset int) error {
+	defer unix.Close(ruleset)
 	return d.do(func() error { return act("enter", "Landlock domain", landlock.LandlockRestrictSelf(ruleset, 0)) })
 }
 

@@ -21,7 +21,8 @@ func Main(fd int) {
 	if err := unix.CloseRange(uint(fd+1), math.MaxInt32, 0); err != nil {
 		os.Exit(1)
 	}
-	child := catchSignals() // before there is an agent
+	ignoreSignals() // before there is an agent
+	child := childSignals()
 	c, err := wire.New(fd)
 	if err != nil {
 		os.Exit(1)
@@ -50,81 +51,113 @@ type inside struct {
 	up       *wire.Conn
 	domain   *domain
 	sockets  sockets
+	rules    int // the Landlock ruleset, until the domain has entered it
 	listener int // of seccomp, until it is handed out
 	abi      int
 	gate     uint16
 	nursery  *nursery
 }
 
-// enclose builds every wall around this process. It is one list: what stands
-// later may rely on what stands earlier, and where a step must not move, it
-// says why.
-func (in *inside) enclose(s spec.Spec, handed []int) error {
-	r := &root{}
-	capture := !s.Network.CaptureOff
-	var v6 bool
-	var ruleset int
-	var program []unix.SockFilter
+// step is one part of a wall. Steps stand in lists: what stands later may rely
+// on what stands earlier, and where one must not move, it says why.
+type step struct {
+	wall spec.Wall
+	on   bool
+	do   func() error
+}
 
-	for _, step := range []struct {
-		wall spec.Wall
-		on   bool
-		do   func() error
-	}{
-		// First of all mounts: until now one made on the host appears here too.
-		{spec.FilesystemWall, true, func() error {
+func follow(list []step) error {
+	for _, s := range list {
+		if !s.on {
+			continue
+		}
+		if err := s.do(); err != nil {
+			return &failure{wall: s.wall, err: err}
+		}
+	}
+	return nil
+}
+
+// enclose builds every wall around this process. Files and network know
+// nothing of each other, so they are built side by side; the privileges with
+// which they are built go last.
+func (in *inside) enclose(s spec.Spec, handed []int) error {
+	network := make(chan error, 1)
+	go func() { network <- follow(in.networkSteps(s.Network)) }()
+	files := follow(in.fileSteps(s, handed))
+	if err := <-network; files == nil && err != nil {
+		return err
+	}
+	if files != nil {
+		return files
+	}
+	return follow(in.privilegeSteps(s))
+}
+
+func (in *inside) fileSteps(s spec.Spec, handed []int) []step {
+	const w = spec.FilesystemWall
+	r := &root{}
+	return []step{
+		// First of all: until now a mount made on the host appears here too.
+		{w, true, func() error {
 			return act("make private", "/", unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
 		}},
 		// Before lay, which hides the host's tree.
-		{spec.FilesystemWall, true, func() error { return r.openSources(s.Mounts, handed) }},
-		{spec.FilesystemWall, true, r.lay},
-		{spec.FilesystemWall, true, func() error { return r.build(s.Mounts) }},
-		{spec.FilesystemWall, !s.Landlock.Off, r.canary},
+		{w, true, func() error { return r.openSources(s.Mounts, handed) }},
+		{w, true, r.lay},
+		{w, true, func() error { return r.build(s.Mounts) }},
+		{w, !s.Landlock.Off, r.canary},
 		// Last of what writes into the root: folders lose their write rights.
-		{spec.FilesystemWall, true, r.finish},
-		{spec.FilesystemWall, true, r.pivot},
-		{spec.FilesystemWall, true, r.close},
+		{w, true, r.finish},
+		{w, true, r.pivot},
+		{w, true, r.close},
 		// From here on no path leads to the host; what is opened by name is
 		// the sandbox's.
-		{spec.ProcessWall, true, in.standIO},
-		{spec.ProcessWall, true, func() error { return act("set", "host name", unix.Sethostname([]byte(s.Name))) }},
-		{spec.ProcessWall, true, in.domain.root},
+		{w, true, in.standIO},
+		// Rules name paths inside, so they are opened after pivot.
+		{w, !s.Landlock.Off, func() (err error) { in.rules, in.abi, err = landlockRules(s.Landlock.Rules); return err }},
+	}
+}
 
-		{spec.NetworkWall, capture, func() (err error) { v6, err = hasIPv6(); return err }},
+func (in *inside) networkSteps(n spec.Network) []step {
+	const w = spec.NetworkWall
+	var v6 bool
+	on := !n.CaptureOff
+	return []step{
+		{w, on, func() (err error) { v6, err = hasIPv6(); return err }},
 		// The rules stand before the interface and the routes do: no packet
 		// ever finds a way without them.
-		{spec.NetworkWall, capture, func() error { return captureAll(s.Network.GatePort, v6) }},
-		{spec.NetworkWall, capture, raiseLoopback},
-		{spec.NetworkWall, capture, func() error { return routeAll(v6) }},
-		{spec.NetworkWall, capture, func() error { return in.sockets.open(s.Network, v6) }},
+		{w, on, func() error { return capture(n.GatePort, v6) }},
+		{w, on, raiseLoopback},
+		{w, on, func() error { return routeAll(v6) }},
+		{w, on, func() error { return in.sockets.open(n, v6) }},
+	}
+}
 
-		// Rules name paths inside, so they are opened after pivot.
-		{spec.FilesystemWall, !s.Landlock.Off, func() (err error) { ruleset, in.abi, err = landlockRules(s.Landlock.Rules); return err }},
-		// The bounding set needs a capability to be emptied, so it goes first;
-		// then the capabilities, which nothing below needs.
-		{spec.ProcessWall, true, in.domain.dropBounding},
-		{spec.ProcessWall, true, dropCapabilities},
-		{spec.ProcessWall, true, promise},
+func (in *inside) privilegeSteps(s spec.Spec) []step {
+	const w = spec.ProcessWall
+	return []step{
+		{w, true, func() error { return act("set", "host name", unix.Sethostname([]byte(s.Name))) }},
+		// These two need capabilities; nothing after the third does.
+		{w, true, in.domain.root},
+		{w, true, in.domain.dropBounding},
+		{w, true, dropCapabilities},
+		{w, true, promise},
 		// After the last change of credentials, which would undo it.
-		{spec.ProcessWall, true, hide},
+		{w, true, hide},
 		// Without capabilities a thread may enter only once it has promised.
-		{spec.FilesystemWall, !s.Landlock.Off, func() error { return in.domain.enter(ruleset) }},
-		{spec.ProcessWall, !s.Seccomp.Off, func() (err error) { program, err = filter.Compile(); return err }},
+		{spec.FilesystemWall, !s.Landlock.Off, func() error { return in.domain.enter(in.rules) }},
 		// Last of all: it refuses calls that the steps above make. It holds on
 		// all threads, the domain's too, or not at all.
-		{spec.ProcessWall, !s.Seccomp.Off, func() (err error) { in.listener, err = filter.Install(program, true); return err }},
-	} {
-		if !step.on {
-			continue
-		}
-		if err := step.do(); err != nil {
-			return &failure{wall: step.wall, err: err}
-		}
+		{w, !s.Seccomp.Off, func() (err error) {
+			program, err := filter.Compile()
+			if err != nil {
+				return err
+			}
+			in.listener, err = filter.Install(program, true)
+			return err
+		}},
 	}
-	if !s.Landlock.Off {
-		unix.Close(ruleset)
-	}
-	return nil
 }
 
 // standIO puts the sandbox's own /dev/null in the place of what the supervisor

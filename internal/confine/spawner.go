@@ -13,6 +13,7 @@ import (
 // Spawn is the spawner: it forks every command of the sandbox. It starts
 // behind all walls, and adds only limits. It ends with the wire on fd.
 func Spawn(fd int) {
+	heedSignals()
 	c, err := wire.New(fd)
 	if err != nil {
 		os.Exit(1)

@@ -58,17 +58,12 @@ func start(ctx context.Context, s spec.Spec, o Options, open func() (io.ReadClos
 		return nil, &Error{Err: err}
 	}
 	defer unix.Close(exe)
-	mounts, err := detach(&s, o, exe)
-	if err != nil {
-		return nil, refused(spec.FilesystemWall, err)
-	}
-	defer closeAll(mounts)
 	b, err := bear(exe, o)
 	if err != nil {
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = b.Kill() })
-	err = b.raise(s, mounts)
+	err = b.raise(s, o, exe)
 	if !stop() && ctx.Err() != nil {
 		err = ctx.Err()
 	}
@@ -172,7 +167,12 @@ func attributes(o Options) *syscall.SysProcAttr {
 
 // raise hands the spec over and takes what init hands out, until the walls are
 // proved.
-func (b *Box) raise(s spec.Spec, mounts []int) error {
+func (b *Box) raise(s spec.Spec, o Options, exe int) error {
+	mounts, err := detach(&s, o, exe) // while init's runtime starts
+	if err != nil {
+		return refused(spec.FilesystemWall, err)
+	}
+	defer closeAll(mounts)
 	if err := b.wire.SendSpec(s, mounts...); err != nil {
 		return &Error{Err: b.orCrash(err)}
 	}
