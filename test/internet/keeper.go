@@ -22,7 +22,7 @@ func keep() int {
 	if err := build(dir); err != nil {
 		return fail(fmt.Errorf("build the world: %w", err))
 	}
-	sockets, err := openSockets()
+	sockets, err := openSockets(port)
 	if err != nil {
 		return fail(fmt.Errorf("open the world's sockets: %w", err))
 	}

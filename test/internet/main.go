@@ -33,6 +33,8 @@ func (m M) Run() int {
 	case keeperDoor:
 		restoreName()
 		return keep()
+	case insideDoor:
+		return inside()
 	case testsDoor:
 		restoreName()
 		if err := enter(); err != nil {

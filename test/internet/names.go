@@ -1,6 +1,7 @@
 package internet
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
+	"golang.org/x/sys/unix"
 )
 
 // serveNames4 answers whatever resolver address was asked, from that address.
@@ -34,6 +36,9 @@ func (w *World) serveNames4(c *net.UDPConn) error {
 }
 
 func (w *World) serveNames6(c *net.UDPConn) error {
+	if err := anySource(c); err != nil {
+		return fmt.Errorf("serve names: %w", err)
+	}
 	p := ipv6.NewPacketConn(c)
 	if err := p.SetControlMessage(ipv6.FlagDst, true); err != nil {
 		return fmt.Errorf("serve names: %w", err)
@@ -51,6 +56,19 @@ func (w *World) serveNames6(c *net.UDPConn) error {
 		}
 	}()
 	return nil
+}
+
+// anySource lets an IPv6 socket answer from an address that no interface has.
+func anySource(c *net.UDPConn) error {
+	rc, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = rc.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.SOL_IPV6, unix.IPV6_FREEBIND, 1)
+	})
+	return errors.Join(err, failed)
 }
 
 // answer is the reply to one message; nil is silence.

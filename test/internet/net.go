@@ -50,7 +50,7 @@ func buildNet() error {
 			return fmt.Errorf("make every address local: %w", err)
 		}
 	}
-	if err := capture(); err != nil {
+	if err := capture(port); err != nil {
 		return fmt.Errorf("capture: %w", err)
 	}
 	return nil
@@ -160,7 +160,7 @@ func routeAllTo(c *netlink.Conn, family uint8, index int) error {
 }
 
 // capture leads TCP for every address that is not the machine's own to port.
-func capture() error {
+func capture(port uint16) error {
 	c, err := nftables.New()
 	if err != nil {
 		return err
@@ -207,7 +207,7 @@ func notOwn(family nftables.TableFamily) []expr.Any {
 }
 
 // openSockets makes what needs rights: transparent listeners and port 53.
-func openSockets() ([]*os.File, error) {
+func openSockets(port int) ([]*os.File, error) {
 	var files []*os.File
 	for _, network := range []string{"tcp4", "tcp6"} {
 		lc := net.ListenConfig{Control: transparent(network)}

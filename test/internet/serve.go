@@ -106,6 +106,12 @@ func (g *guest) Close() error {
 // CloseWrite ends the answer; the question may still come.
 func (g *guest) CloseWrite() error { return g.Conn.(*net.TCPConn).CloseWrite() }
 
+// Reset ends a connection that a Service was given by RST.
+func Reset(c net.Conn) {
+	_ = c.(*guest).Conn.(*net.TCPConn).SetLinger(0)
+	c.Close()
+}
+
 // receive gives a connection to whoever serves its host and port.
 func (w *World) receive(g *guest) {
 	w.mu.Lock()

@@ -4,98 +4,99 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 )
 
 // How long a program may be silent where it must speak first, and how long it
-// may take to finish its first message.
+// may take to finish what it has begun.
 const (
 	speakTime  = time.Minute
 	finishTime = 10 * time.Second
 )
 
-// opening is what a flow begins with, once it is judged.
-type opening struct {
-	shape shape
-	bytes []byte // read from the program and not passed on yet
-}
+// errSlow: the bytes did not come in time.
+var errSlow = errors.New("it did not go on in time")
 
 // mustSpeak: on the ports of HTTP and TLS nothing else may flow.
 func (f *flow) mustSpeak() bool { return f.to.Port() == 80 || f.to.Port() == 443 }
 
 // firstBytes judges what a program says first where it must speak first. The
 // reason is empty where it may go on.
-func (f *flow) firstBytes() (opening, string) {
+func (f *flow) firstBytes() (s shape, why string) {
 	if !f.mustSpeak() {
-		return opening{}, ""
+		return unclear, ""
 	}
-	_ = f.in.SetReadDeadline(time.Now().Add(speakTime))
-	o, err := f.listen()
+	s, err := f.listen(nil)
 	if err != nil {
-		return o, err.Error()
+		return s, err.Error()
 	}
-	if o.shape == looksOther {
-		return o, fmt.Sprintf("what it sends is neither HTTP nor TLS, which port %d is for", f.to.Port())
+	if s == looksOther {
+		return s, fmt.Sprintf("what it sends is neither HTTP nor TLS, which port %d is for", f.to.Port())
 	}
-	return o, ""
+	return s, ""
 }
 
-// listen reads until it is clear what the bytes are, and judges them. For the
-// first of them it waits as long as the caller has set; then there is an end.
-func (f *flow) listen() (opening, error) {
-	b := make([]byte, 4096)
+// listen reads until it is clear what the program's first bytes are, and judges
+// them; they stay in pending. While they may still be anything, pass (if not
+// nil) passes them on, so that nobody who says one byte and waits for an answer
+// is kept waiting: no server acts on the first half of a first line.
+func (f *flow) listen(pass func([]byte) error) (shape, error) {
 	var g gatherer
-	defer func() { _ = f.in.SetReadDeadline(time.Time{}) }()
+	fed, s := 0, unclear
 	for {
-		n, err := f.in.Read(b)
-		if n > 0 && len(f.pending) == 0 {
-			_ = f.in.SetReadDeadline(time.Now().Add(finishTime))
+		err := f.more(f.patience(s, pass != nil))
+		s = look(f.pending)
+		done, why := s == looksOther, error(nil)
+		switch s {
+		case looksTLS:
+			done, why = f.judgeHello(&g, f.pending[fed:])
+			fed = len(f.pending)
+		case looksHTTP:
+			done, why = f.judgeFirst(skipLines(f.pending))
 		}
-		f.pending = append(f.pending, b[:n]...)
-		o := opening{look(f.pending), f.pending}
-		done, why := f.complete(&g, o, b[:n])
 		switch {
-		case why != nil:
-			return o, why
-		case done:
-			return o, nil
-		case err != nil && o.shape != unclear:
-			return o, fmt.Errorf("its first message ends in the middle: %w", err)
-		case errors.Is(err, io.EOF): // short, but whole: nothing it could become
-			return opening{looksOther, f.pending}, nil
+		case why != nil || done:
+			return s, why
+		case errors.Is(err, io.EOF) && s == unclear: // short, but whole
+			return looksOther, nil
 		case err != nil:
-			return o, fmt.Errorf("its first message did not come: %w", err)
+			return s, fmt.Errorf("its first message ends in the middle: %w", err)
+		}
+		if s == unclear && pass != nil {
+			if err := pass(f.pending[f.passed:]); err != nil {
+				return s, err
+			}
+			f.passed = len(f.pending)
 		}
 	}
 }
 
-// complete says whether the opening can be judged, and the judgement.
-func (f *flow) complete(g *gatherer, o opening, fresh []byte) (done bool, why error) {
-	switch o.shape {
-	case looksOther:
-		return true, nil
-	case looksTLS:
-		if g.flight == 0 {
-			fresh = o.bytes // it was unclear until now
-		}
-		h, err := g.feed(fresh)
-		if errors.Is(err, errMore) {
-			return false, nil
-		}
-		if err != nil {
-			return true, err
-		}
-		return true, reason(h.judge(f.request.Host))
-	case looksHTTP:
-		// Its requests are judged one by one, the first before anything is
-		// dialled where that is possible.
-		return f.completeHTTP(o.bytes)
+// patience is how long to wait for the next of the first bytes.
+func (f *flow) patience(s shape, passing bool) time.Duration {
+	switch {
+	case s == unclear && passing:
+		return idleTime // the server has it all; it may be for it to speak
+	case len(f.pending) == 0:
+		return speakTime
 	}
-	return false, nil
+	return finishTime
 }
 
-func (f *flow) completeHTTP(b []byte) (done bool, why error) {
-	b = skipLines(b)
+func (f *flow) judgeHello(g *gatherer, fresh []byte) (done bool, why error) {
+	h, err := g.feed(fresh)
+	if errors.Is(err, errMore) {
+		return false, nil
+	}
+	if err != nil {
+		return true, err
+	}
+	return true, reason(h.judge(f.request.Host))
+}
+
+// judgeFirst judges the first request, before anything is dialled where that is
+// possible.
+func (f *flow) judgeFirst(b []byte) (done bool, why error) {
 	n := headEnd(b)
 	switch {
 	case n > maxHead || n == 0 && len(b) > maxHead:
@@ -115,4 +116,37 @@ func reason(why string) error {
 		return nil
 	}
 	return errors.New(why)
+}
+
+// more reads what the program says next into pending. It fails with errSlow
+// where nothing comes within limit; a limit of idleTime means that both ends
+// must be silent for so long.
+func (f *flow) more(limit time.Duration) error {
+	for {
+		if err := f.in.SetReadDeadline(time.Now().Add(limit)); err != nil {
+			return err
+		}
+		f.pending = grow(f.pending)
+		n, err := f.in.Read(f.pending[len(f.pending):cap(f.pending)])
+		f.pending = f.pending[:len(f.pending)+n]
+		switch {
+		case n > 0:
+			return nil
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return err
+		case limit != idleTime || f.isQuiet():
+			return errSlow
+		}
+	}
+}
+
+// grow makes room for a read at the end of b.
+func grow(b []byte) []byte {
+	const room = 2048
+	if cap(b)-len(b) >= room {
+		return b
+	}
+	bigger := make([]byte, len(b), 2*cap(b)+room)
+	copy(bigger, b)
+	return bigger
 }

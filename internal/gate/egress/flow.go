@@ -21,6 +21,7 @@ type flow struct {
 
 	who     func() (policy.Program, int) // asked at most once, and kept
 	pending []byte                       // read from the program and not passed on yet
+	passed  int                          // how much at the beginning of pending is passed on already
 	used    []func()                     // of the operator's grants, once the connection got through
 
 	mu      sync.Mutex

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
+	"golang.org/x/sys/unix"
 )
 
 // ServeNames answers DNS questions on a UDP socket of port 53, IPv4 or IPv6,
@@ -22,7 +23,9 @@ func (g *Gate) ServeNames(ctx context.Context, c *net.UDPConn) error {
 	defer context.AfterFunc(g.ctx, func() { c.Close() })()
 	var err error
 	if a, ok := c.LocalAddr().(*net.UDPAddr); ok && a.IP.To4() == nil {
-		err = g.serveNames6(ipv6.NewPacketConn(c))
+		if err = anySource(c); err == nil {
+			err = g.serveNames6(ipv6.NewPacketConn(c))
+		}
 	} else {
 		err = g.serveNames4(ipv4.NewPacketConn(c))
 	}
@@ -30,6 +33,20 @@ func (g *Gate) ServeNames(ctx context.Context, c *net.UDPConn) error {
 		return nil
 	}
 	return fmt.Errorf("serve names: %w", err)
+}
+
+// anySource lets an IPv6 socket answer from an address that is local by a
+// route alone (ipv6(7) wants it on an interface otherwise). IPv4 needs nothing.
+func anySource(c *net.UDPConn) error {
+	rc, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = rc.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.SOL_IPV6, unix.IPV6_FREEBIND, 1)
+	})
+	return errors.Join(err, failed)
 }
 
 // A question never needs more: names are at most 255 bytes.

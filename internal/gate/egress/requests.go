@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // passRequests passes HTTP/1 requests on, each judged before any of its bytes
@@ -45,9 +43,10 @@ func (f *flow) passRequest() error {
 	if why := r.judge(f.request.Host, f.request.Port); why != "" {
 		return f.object(why)
 	}
-	if err := f.passOn(r.out); err != nil {
+	if err := f.passOn(r.out[f.passed:]); err != nil {
 		return err
 	}
+	f.passed = 0
 	f.pending = f.pending[len(head):]
 	switch {
 	case r.length < 0:
@@ -64,50 +63,33 @@ func skipLines(b []byte) []byte { return bytes.TrimLeft(b, "\r\n") }
 // readHead reads until the next head is complete; it stays in pending.
 func (f *flow) readHead() ([]byte, error) {
 	for {
-		f.pending = skipLines(f.pending)
+		skipped := len(f.pending) - len(skipLines(f.pending))
+		f.pending, f.passed = f.pending[skipped:], max(0, f.passed-skipped)
 		if n := headEnd(f.pending); n > 0 && n <= maxHead {
 			return f.pending[:n], nil
 		}
 		if len(f.pending) > maxHead {
 			return nil, f.object(fmt.Sprintf("an HTTP head over the limit of %d bytes", maxHead))
 		}
-		begun := len(f.pending) > 0
-		err := f.more(begun)
-		switch {
-		case err == nil:
-		case !begun:
-			return nil, err
-		case errors.Is(err, io.EOF):
-			return nil, io.ErrUnexpectedEOF
-		default:
+		if err := f.goOn(); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// more reads what the program says next. What has begun must go on soon.
-func (f *flow) more(begun bool) error {
-	limit := idleTime
-	if begun {
-		limit = finishTime
+// goOn reads more. What has begun must go on soon, and may not end there.
+func (f *flow) goOn() error {
+	if len(f.pending) == 0 {
+		return f.more(idleTime)
 	}
-	b := make([]byte, 4096)
-	for {
-		_ = f.in.SetReadDeadline(time.Now().Add(limit))
-		n, err := f.in.Read(b)
-		f.pending = append(f.pending, b[:n]...)
-		switch {
-		case n > 0:
-			return nil
-		case errors.Is(err, os.ErrDeadlineExceeded) && begun:
-			return f.object("an HTTP request that does not go on")
-		case errors.Is(err, os.ErrDeadlineExceeded) && !f.isQuiet():
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return errIdle
-		case err != nil:
-			return err
-		}
+	err := f.more(finishTime)
+	switch {
+	case errors.Is(err, errSlow):
+		return f.object("an HTTP request that does not go on")
+	case errors.Is(err, io.EOF):
+		return io.ErrUnexpectedEOF
 	}
+	return err
 }
 
 // passBody passes n bytes on, first those that are read already.
@@ -215,10 +197,10 @@ func (f *flow) readLine() (string, error) {
 		if len(f.pending) > maxLine {
 			return "", f.object("an HTTP body that cannot be judged: a line without end")
 		}
-		if err := f.more(len(f.pending) > 0); err != nil {
-			if errors.Is(err, io.EOF) {
-				err = io.ErrUnexpectedEOF
-			}
+		switch err := f.goOn(); {
+		case errors.Is(err, io.EOF):
+			return "", io.ErrUnexpectedEOF
+		case err != nil:
 			return "", err
 		}
 	}
@@ -233,7 +215,7 @@ func (f *flow) passLine(line string) error { return f.passOn([]byte(line + "\r\n
 // no ASCII. If not, the server did not agree, and a request follows.
 func (f *flow) passWebSocket() error {
 	for len(f.pending) < 2 {
-		if err := f.more(len(f.pending) > 0); err != nil {
+		if err := f.goOn(); err != nil {
 			return err
 		}
 	}

@@ -22,11 +22,9 @@ const idleTime = 2 * time.Hour
 // share is how much is spliced before it is counted.
 const share = 4 << 20
 
-var errIdle = errors.New("silent in both directions for " + idleTime.String())
-
 // splice passes bytes both ways until both ends have finished. Half-close is
 // kept: an end of file from one side is passed to the other, alone.
-func (f *flow) splice(first opening) {
+func (f *flow) splice(first shape) {
 	var down sync.WaitGroup
 	down.Go(func() { f.oneWay(f.fromOutside) })
 	f.oneWay(func() error { return f.toOutside(first) })
@@ -56,17 +54,17 @@ func (f *flow) fromOutside() error {
 }
 
 // toOutside passes on what the program says, as far as it may say it.
-func (f *flow) toOutside(first opening) error {
+func (f *flow) toOutside(first shape) error {
 	if !f.mustSpeak() {
 		var err error
-		if first, err = f.listen(); err != nil {
+		if first, err = f.listen(f.passOn); err != nil {
 			return f.object(err.Error())
 		}
 	}
-	if first.shape == looksHTTP {
+	if first == looksHTTP {
 		return f.passRequests()
 	}
-	if err := f.passOn(f.pending); err != nil {
+	if err := f.passOn(f.pending[f.passed:]); err != nil {
 		return err
 	}
 	f.pending = nil
