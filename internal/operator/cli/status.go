@@ -60,6 +60,7 @@ func (a *app) printStatus(st control.Status) {
 		a.printWalls(st.Walls)
 		a.printAgent(st.Agent)
 	}
+	a.printContent(st.Blueprint)
 	if st.GatewayPort != 0 {
 		a.voice.Result("Gateway 127.0.0.1:%d", st.GatewayPort)
 	}
@@ -97,13 +98,17 @@ func blueprintLine(b control.BlueprintStatus) string {
 	if b.Verified {
 		line += " (verified)"
 	}
-	if b.Name != "" {
-		line += " " + say.Clean(b.Name)
+	return line
+}
+
+// printContent says what exactly is inside.
+func (a *app) printContent(b control.BlueprintStatus) {
+	if b.Digest != "" {
+		a.voice.Result("Content %s@%s %s", say.Clean(b.Name), say.Clean(b.Version), say.Clean(b.Digest))
 	}
 	if b.Base != "" {
-		line += ", base: " + say.Clean(b.Base)
+		a.voice.Result("Base: %s", say.Clean(b.Base))
 	}
-	return line
 }
 
 func (a *app) printInference(i control.InferenceStatus) {

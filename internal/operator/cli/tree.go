@@ -34,15 +34,14 @@ exec and run pass the program's own code on, theirs are 125, 126 and 127.`
 // tree builds the command line, with the sandboxes that there are.
 func (a *app) tree() (*cobra.Command, error) {
 	root := &cobra.Command{
-		Use:                        "nemoclaw",
-		Short:                      "An AI agent behind four walls",
-		Long:                       long,
-		Version:                    version.String,
-		Args:                       cobra.ArbitraryArgs,
-		SilenceErrors:              true,
-		SilenceUsage:               true,
-		SuggestionsMinimumDistance: 2,
-		RunE:                       func(c *cobra.Command, _ []string) error { return a.bare(c) },
+		Use:           "nemoclaw",
+		Short:         "An AI agent behind four walls",
+		Long:          long,
+		Version:       version.String,
+		Args:          cobra.ArbitraryArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE:          func(c *cobra.Command, _ []string) error { return a.bare(c) },
 	}
 	root.SetVersionTemplate("nemoclaw {{.Version}}\n")
 	root.SetOut(a.voice.Out)
@@ -50,19 +49,21 @@ func (a *app) tree() (*cobra.Command, error) {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return say.Misused(c.CommandPath()+" --help", "%s: %w", c.CommandPath(), err)
 	})
-	root.AddGroup(&cobra.Group{ID: groupGeneral, Title: "Commands:"},
-		&cobra.Group{ID: groupSandboxes, Title: "Sandboxes:"},
-		&cobra.Group{ID: groupVerbs, Title: "What a sandbox does (nemoclaw NAME VERB; NAME may be left out when there is one):"})
+	names, err := a.home.List()
+	if err != nil {
+		return nil, err
+	}
+	root.AddGroup(&cobra.Group{ID: groupGeneral, Title: "Commands:"})
+	if len(names) > 0 {
+		root.AddGroup(&cobra.Group{ID: groupSandboxes, Title: "Sandboxes:"})
+	}
+	root.AddGroup(&cobra.Group{ID: groupVerbs, Title: "What a sandbox does (nemoclaw NAME VERB; NAME may be left out when there is one):"})
 	root.SetHelpCommandGroupID(groupGeneral)
 	root.SetCompletionCommandGroupID(groupGeneral)
 	for _, c := range []*cobra.Command{a.onboardCommand(), a.runCommand(), a.listCommand(), a.doctorCommand(),
 		a.versionCommand(), a.uninstallCommand(), a.blueprintCommand(), a.secretCommand()} {
 		c.GroupID = groupGeneral
 		root.AddCommand(c)
-	}
-	names, err := a.home.List()
-	if err != nil {
-		return nil, err
 	}
 	for _, c := range a.verbs(target{a, ""}) {
 		c.GroupID = groupVerbs
@@ -71,18 +72,26 @@ func (a *app) tree() (*cobra.Command, error) {
 	for _, n := range names {
 		root.AddCommand(a.sandboxCommand(n))
 	}
+	suggesting(root)
 	return root, nil
+}
+
+// suggesting has every command find the word that was meant.
+func suggesting(c *cobra.Command) {
+	c.SuggestionsMinimumDistance = 2
+	for _, sub := range c.Commands() {
+		suggesting(sub)
+	}
 }
 
 // sandboxCommand is one sandbox with its verbs.
 func (a *app) sandboxCommand(n state.Name) *cobra.Command {
 	c := &cobra.Command{
-		Use:                        string(n),
-		Short:                      "the sandbox " + string(n),
-		GroupID:                    groupSandboxes,
-		SuggestionsMinimumDistance: 2,
-		Args:                       noArgs,
-		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
+		Use:     string(n),
+		Short:   "the sandbox " + string(n),
+		GroupID: groupSandboxes,
+		Args:    noArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(a.verbs(target{a, n})...)
 	return c

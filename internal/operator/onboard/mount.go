@@ -7,7 +7,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
@@ -24,9 +23,6 @@ func (e *BadMount) Hint() string { return e.Remedy }
 
 // ExitCode says that the command line is wrong.
 func (e *BadMount) ExitCode() int { return say.WrongUsage }
-
-// mountForm is HOST:SANDBOX[:ro|rw]; a colon in HOST is allowed.
-var mountForm = regexp.MustCompile(`^(.+?):(/[^:]*)(?::(ro|rw))?$`)
 
 const mountHint = "--mount /home/me/project:/sandbox/project[:ro]"
 
@@ -51,11 +47,10 @@ func ParseMounts(texts []string, home string) ([]state.Mount, error) {
 }
 
 func parseMount(text, home string) (state.Mount, error) {
-	parts := mountForm.FindStringSubmatch(text)
-	if parts == nil {
-		return state.Mount{}, &BadMount{text, "want HOST:SANDBOX[:ro|rw]", mountHint}
+	m, ok := cutMount(text)
+	if !ok {
+		return m, &BadMount{text, "want HOST:SANDBOX[:ro|rw]", mountHint}
 	}
-	m := state.Mount{Host: parts[1], Sandbox: parts[2], ReadOnly: parts[3] == "ro"}
 	if err := checkTarget(text, m.Sandbox); err != nil {
 		return m, err
 	}
@@ -74,6 +69,19 @@ func parseMount(text, home string) (state.Mount, error) {
 		err = checkQuiet(text, source)
 	}
 	return m, err
+}
+
+// cutMount reads HOST:SANDBOX[:ro|rw] from its end: a colon in HOST is allowed.
+func cutMount(text string) (m state.Mount, ok bool) {
+	rest, ro := strings.CutSuffix(text, ":ro")
+	if !ro {
+		rest = strings.TrimSuffix(text, ":rw")
+	}
+	i := strings.LastIndex(rest, ":/")
+	if i < 1 || strings.Contains(rest[i+1:], ":") {
+		return m, false
+	}
+	return state.Mount{Host: rest[:i], Sandbox: rest[i+1:], ReadOnly: ro}, true
 }
 
 func reason(err error) string {

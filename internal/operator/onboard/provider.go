@@ -67,7 +67,7 @@ func (p provider) models(ctx context.Context, base string, key []byte) ([]string
 	defer cancel()
 	if p.name == "ollama" {
 		var tags struct{ Models []struct{ Name string } }
-		err := p.get(ctx, strings.TrimSuffix(base, "/")+"/api/tags", nil, &tags)
+		err := p.get(ctx, base, "/api/tags", nil, &tags)
 		var names []string
 		for _, m := range tags.Models {
 			names = append(names, m.Name)
@@ -75,7 +75,7 @@ func (p provider) models(ctx context.Context, base string, key []byte) ([]string
 		return names, err
 	}
 	var list struct{ Data []struct{ ID string } }
-	err := p.get(ctx, p.listURL(base), key, &list)
+	err := p.get(ctx, base, p.listPath(base), key, &list)
 	var names []string
 	for _, m := range list.Data {
 		names = append(names, m.ID)
@@ -84,30 +84,30 @@ func (p provider) models(ctx context.Context, base string, key []byte) ([]string
 	return names, err
 }
 
-func (p provider) listURL(base string) string {
-	base = strings.TrimSuffix(base, "/")
-	if p.name == "anthropic" && !strings.HasSuffix(base, "/v1") {
-		base += "/v1"
+func (p provider) listPath(base string) string {
+	if p.name == "anthropic" && !strings.HasSuffix(strings.TrimSuffix(base, "/"), "/v1") {
+		return "/v1/models"
 	}
-	return base + "/models"
+	return "/models"
 }
 
-func (p provider) get(ctx context.Context, address string, key []byte, into any) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+// get reads path below base, which the errors name.
+func (p provider) get(ctx context.Context, base, path string, key []byte, into any) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(base, "/")+path, nil)
 	if err != nil {
-		return &Unreachable{address, err}
+		return &Unreachable{base, err}
 	}
 	p.authorize(request, key)
 	answer, err := client().Do(request)
 	if err != nil {
-		return &Unreachable{address, cause(err)}
+		return &Unreachable{base, cause(err)}
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return &Unreachable{address, errors.New(answer.Status)}
+		return &Unreachable{base, errors.New(answer.Status)}
 	}
 	if err := json.NewDecoder(io.LimitReader(answer.Body, 8<<20)).Decode(into); err != nil {
-		return &Unreachable{address, fmt.Errorf("its answer is no list of models: %w", err)}
+		return &Unreachable{base, fmt.Errorf("its answer is no list of models: %w", err)}
 	}
 	return nil
 }
