@@ -17,7 +17,7 @@ func noArgs(c *cobra.Command, args []string) error {
 	}
 	hint := c.CommandPath() + " --help"
 	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = "did you mean " + c.CommandPath() + " " + near[0] + "?"
+		hint = "did you mean " + c.CommandPath() + " " + strings.Join(near, " or ") + "?"
 	}
 	return say.Misused(hint, "%s: unexpected word %q", c.CommandPath(), args[0])
 }

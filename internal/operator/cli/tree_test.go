@@ -100,7 +100,7 @@ func TestUnknownWords(t *testing.T) {
 		"my-asistant status":                "did you mean my-assistant?",
 		"my-asistant logs -f":               "did you mean my-assistant?",
 		"onbord":                            "did you mean onboard?",
-		"my-assistant stauts":               "did you mean nemoclaw my-assistant status?",
+		"my-assistant stauts":               "did you mean nemoclaw my-assistant start or status?",
 		"my-assistant logs -q":              "nemoclaw my-assistant logs --help",
 		"policy expain a.com":               "did you mean nemoclaw policy explain?",
 		"my-assistant exec":                 "nemoclaw NAME exec -- COMMAND",
