@@ -33,6 +33,7 @@ type exchange struct {
 	tally tally
 	sent  bool // the answer has begun
 	left  bool // the agent takes no more of it
+	fault string
 }
 
 // serve answers the request and records the call.
@@ -41,13 +42,15 @@ func (x *exchange) serve() {
 	if no == nil && x.own() {
 		return // nobody was asked, and nothing said that is worth a record
 	}
+	x.fault = "the router failed" // until it is known better: a panic is recorded too
+	defer x.record()
 	if no == nil {
 		no = x.answer()
 	} else {
 		x.call.Refused = true
 	}
+	x.fault = ""
 	x.refuse(no)
-	x.record()
 }
 
 // prepare finds out what is asked, and whether it may be.
@@ -241,6 +244,7 @@ func (x *exchange) gone() bool {
 // record hands the finished call to the book and the log.
 func (x *exchange) record() {
 	r := x.router
+	x.call.Error += x.fault
 	x.tally.fill(&x.call)
 	now := r.now()
 	x.call.Duration = milliseconds(now.Sub(x.began))

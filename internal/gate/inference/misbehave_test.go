@@ -222,6 +222,7 @@ func TestHangingUpReachesTheProvider(t *testing.T) {
 		})
 		b := newBench(t, toOllama(p.URL), nil)
 		ctx, leave := context.WithCancel(t.Context())
+		t.Cleanup(leave)
 		if early {
 			go func() {
 				<-started

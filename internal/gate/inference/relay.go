@@ -45,11 +45,11 @@ func (a *attempt) relayWhole(resp *http.Response, body io.Reader) *refusal {
 	if !utf8.Valid(raw) || !json.Valid(raw) {
 		return a.broken(nonsense("it is not JSON"))
 	}
+	a.first()
 	out, err := a.form.whole(a.router.secrets.scrub(raw))
 	if err != nil {
 		return a.broken(err)
 	}
-	a.first()
 	a.head(resp)
 	media := jsonType
 	if m := a.form.media(); a.stream && m != "" {

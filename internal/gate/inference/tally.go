@@ -10,7 +10,7 @@ import (
 type tally struct {
 	text     strings.Builder
 	thinking strings.Builder
-	tools    []toolCall
+	tools    []*toolCall
 	size     int // bytes of the texts, kept or not
 
 	in, out int    // the provider's figures
@@ -123,7 +123,7 @@ const maxTools = 256
 func (t *tally) tool(c called) {
 	last := len(t.tools) - 1
 	if c.Function.Name != "" && len(t.tools) < maxTools {
-		t.tools = append(t.tools, toolCall{name: shortened(c.Function.Name, maxName)})
+		t.tools = append(t.tools, &toolCall{name: shortened(c.Function.Name, maxName)})
 		t.size += len(c.Function.Name)
 		last++
 	}
@@ -168,8 +168,7 @@ func (t *tally) fill(c *Call) {
 		answer.WriteString("<think>" + t.thinking.String() + "</think>\n")
 	}
 	answer.WriteString(t.text.String())
-	for i := range t.tools {
-		tool := &t.tools[i]
+	for _, tool := range t.tools {
 		if answer.Len() > 0 {
 			answer.WriteByte('\n')
 		}
