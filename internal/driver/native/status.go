@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/nemoclaw/nemoclaw/internal/control"
@@ -84,8 +83,10 @@ func fate(s state.Sandbox) string {
 	if !s.Wanted() {
 		return ""
 	}
-	if info, err := os.Stat(s.SupervisorLog()); err == nil && info.Size() > 0 {
-		return "its supervisor ended: " + lastWords(s.SupervisorLog())
+	for _, log := range []string{s.SupervisorLog(), s.AgentLog()} {
+		if last := lastWords(log); last != "" {
+			return "its supervisor ended: " + last
+		}
 	}
 	return "its supervisor ended, or the machine was started anew"
 }

@@ -90,11 +90,13 @@ func usage(err error) error {
 	return err
 }
 
-// missing is the first wall that cannot stand on this machine.
+// missing is the first thing that a sandbox cannot do without and this machine
+// does not have.
 func missing() error {
-	lacks := host.Look().Missing()
-	if len(lacks) == 0 {
-		return nil
+	for _, l := range host.Look().Missing() {
+		if !l.Advice {
+			return &say.Fault{Err: l, Help: l.Hint(), Code: say.Refused}
+		}
 	}
-	return lacks[0]
+	return nil
 }

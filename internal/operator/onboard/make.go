@@ -15,7 +15,9 @@ import (
 
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
 	"github.com/nemoclaw/nemoclaw/internal/blueprint/store"
+	"github.com/nemoclaw/nemoclaw/internal/control"
 	"github.com/nemoclaw/nemoclaw/internal/host"
+	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/policy"
 	"github.com/nemoclaw/nemoclaw/internal/state"
 )
@@ -52,10 +54,31 @@ func (s Setup) make(ctx context.Context, c choices, ref blueprint.Ref) error {
 	if err := s.Driver.Create(ctx, box, set, files...); err != nil {
 		return err
 	}
-	if err := s.Driver.Start(ctx, box, s.step); err != nil {
-		return errors.Join(err, s.Driver.Remove(context.WithoutCancel(ctx), box))
+	if err := s.bringUp(ctx, box); err != nil {
+		return s.undo(ctx, box, err)
 	}
 	return s.summary(ctx, box, c.modelLater)
+}
+
+// bringUp starts a new sandbox and looks whether it stays.
+func (s Setup) bringUp(ctx context.Context, box state.Sandbox) error {
+	if err := s.Driver.Start(ctx, box, s.step); err != nil {
+		return err
+	}
+	st, err := s.Driver.Status(ctx, box)
+	if err != nil || st.State == control.Running {
+		return err
+	}
+	return say.Failing("nemoclaw doctor", "start sandbox %q: %s", string(box.Name()), st.Why)
+}
+
+// undo removes a sandbox that did not come up, and keeps why.
+func (s Setup) undo(ctx context.Context, box state.Sandbox, why error) error {
+	if err := s.Driver.Remove(context.WithoutCancel(ctx), box); err != nil {
+		return errors.Join(why, err)
+	}
+	s.Voice.News("Nothing was left behind; what was downloaded stays for the next try.")
+	return why
 }
 
 // The default limits of a sandbox; sandbox.yaml holds them.
