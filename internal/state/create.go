@@ -135,11 +135,27 @@ func build(dir string, set Settings, files []File) error {
 			return err
 		}
 	}
+	if set.User != 0 {
+		if err := give(filepath.Join(dir, "workspace"), int(set.User)); err != nil {
+			return err
+		}
+	}
 	g, err := makeGeneration(dir, 1, settings)
 	if err != nil {
 		return err
 	}
 	return activate(dir, g.Number)
+}
+
+// give makes a fresh workspace the sandbox's own. Nothing has lived there yet,
+// so that no link in it leads elsewhere.
+func give(workspace string, user int) error {
+	return filepath.WalkDir(workspace, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, user, user)
+	})
 }
 
 func put(dir string, f File) error {

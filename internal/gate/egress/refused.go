@@ -141,7 +141,8 @@ func (g *Gate) readRefused(b []byte) error {
 		kind, body := binary.NativeEndian.Uint16(b[4:]), b[unix.SizeofNlMsghdr:size]
 		switch {
 		case kind == unix.NLMSG_ERROR && len(body) >= 4:
-			if no := int32(binary.NativeEndian.Uint32(body)); no != 0 {
+			// EBUSY: who made the socket has joined already.
+			if no := int32(binary.NativeEndian.Uint32(body)); no != 0 && unix.Errno(-no) != unix.EBUSY {
 				return fmt.Errorf("join group %d: %w", refusedGroup, unix.Errno(-no))
 			}
 		case kind == nfulMsgPacket && len(body) > 4:

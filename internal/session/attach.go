@@ -1,0 +1,83 @@
+package session
+
+import (
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+)
+
+// WindowSize is the size of the operator's terminal in cells, 24 by 80 where
+// it has none.
+func WindowSize(tty *os.File) (rows, cols uint16) {
+	w, h := size(tty)
+	return cells(h), cells(w)
+}
+
+// Attach joins p, which runs in a sandbox of this very process, to the
+// operator's own streams until it ends: what Exec does, without SSH between.
+// With tty, p has a terminal; stdin is made raw meanwhile where it is one.
+func Attach(p Process, tty bool, stdin *os.File, stdout, stderr io.Writer) (code int, sig syscall.Signal, err error) {
+	if tty && term.IsTerminal(int(stdin.Fd())) {
+		before, err := term.MakeRaw(int(stdin.Fd()))
+		if err != nil {
+			return 0, 0, err
+		}
+		defer func() { _ = term.Restore(int(stdin.Fd()), before) }()
+		defer resizeWith(p, stdin)()
+	}
+	go func() { // may wait on a terminal for good; the process ends without it
+		_, _ = io.Copy(p.Stdin(), stdin)
+		_ = p.Stdin().Close()
+	}()
+	var ended atomic.Bool
+	var outputs sync.WaitGroup
+	outputs.Go(func() { copyOut(screened(stdout, tty), p.Stdout(), &ended) })
+	if from := p.Stderr(); from != nil {
+		outputs.Go(func() { copyOut(screened(stderr, tty), from, &ended) })
+	}
+	code, sig, err = p.Wait()
+	ended.Store(true)
+	for _, r := range []io.Reader{p.Stdout(), p.Stderr()} {
+		if d, ok := r.(deadliner); ok {
+			_ = d.SetReadDeadline(time.Now().Add(drain))
+		}
+	}
+	outputs.Wait()
+	return code, sig, err
+}
+
+// screened is w behind the filter where a terminal interprets what it gets.
+func screened(w io.Writer, tty bool) io.Writer {
+	if f, ok := w.(*os.File); tty || ok && term.IsTerminal(int(f.Fd())) {
+		return NewScreen(w)
+	}
+	return w
+}
+
+func resizeWith(p Process, tty *os.File) (stop func()) {
+	changed := make(chan os.Signal, 1)
+	signal.Notify(changed, unix.SIGWINCH)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-changed:
+			}
+			rows, cols := WindowSize(tty)
+			_ = p.Resize(rows, cols) // a program that has ended needs none
+		}
+	}()
+	return func() {
+		signal.Stop(changed)
+		close(done)
+	}
+}

@@ -1,0 +1,80 @@
+package supervisor
+
+import (
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/nemoclaw/nemoclaw/internal/approval"
+	"github.com/nemoclaw/nemoclaw/internal/control"
+	"github.com/nemoclaw/nemoclaw/internal/policy"
+)
+
+// parseAnswer turns the wire's words into the desk's; both sets are closed.
+func parseAnswer(w control.Answer) (approval.Answer, error) {
+	var a approval.Answer
+	switch w.Verdict {
+	case "allow":
+		a.Allow = true
+	case "deny":
+	default:
+		return a, &control.Error{Message: "answer: verdict " + strconv.Quote(w.Verdict) + ": want allow or deny"}
+	}
+	switch w.Scope {
+	case "once":
+		a.Scope = approval.Once
+	case "for":
+		a.Scope, a.For = approval.For, time.Duration(w.Seconds)*time.Second
+		if w.Seconds <= 0 || !a.Allow {
+			return a, &control.Error{Message: "answer: scope for: want allow and a time above zero", Hint: "nemoclaw NAME approvals allow ID --for 1h"}
+		}
+	case "always":
+		a.Scope = approval.Always
+	default:
+		return a, &control.Error{Message: "answer: scope " + strconv.Quote(w.Scope) + ": want once, for or always"}
+	}
+	return a, nil
+}
+
+// shown is an item as the operator sees it.
+func shown(i approval.Item) control.Approval {
+	a := control.Approval{
+		ID: i.ID, Host: i.Question.Host, Port: i.Question.Port, Program: i.Question.Program,
+		Time: i.Asked, State: string(i.State), Held: i.Held, Count: i.Count, Until: i.Until,
+	}
+	if i.Question.Addr.IsValid() {
+		a.Address = i.Question.Addr.String()
+	}
+	return a
+}
+
+// entryOf is the rule that an "always" adds to the policy: the very host and
+// port that was asked, and the address where that was the question. The
+// program is left out: binaries narrow, and an operator who wants that writes
+// it by hand.
+func entryOf(i approval.Item) (policy.Entry, error) {
+	port, err := policy.ParsePort(strconv.Itoa(i.Question.Port))
+	if err != nil {
+		return policy.Entry{}, err
+	}
+	e := policy.Entry{Host: i.Question.Host, Port: port, Note: "answered for " + i.Question.Program}
+	if a := i.Question.Addr; a.IsValid() {
+		if e.Host == "" {
+			e.Host = a.String()
+		} else {
+			e.Addresses = []netip.Prefix{netip.PrefixFrom(a, a.BitLen())}
+		}
+	}
+	return e, nil
+}
+
+func target(q approval.Question) string {
+	host := q.Host
+	if host == "" {
+		host = q.Addr.String()
+	}
+	return hostPort(host, q.Port)
+}
+
+func hostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }

@@ -1,0 +1,161 @@
+package supervisor
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nemoclaw/nemoclaw/internal/approval"
+	"github.com/nemoclaw/nemoclaw/internal/audit"
+	"github.com/nemoclaw/nemoclaw/internal/control"
+	"github.com/nemoclaw/nemoclaw/internal/gate/egress"
+	"github.com/nemoclaw/nemoclaw/internal/policy"
+)
+
+// pendingLimit is how many questions may wait for the operator at once.
+const pendingLimit = 64
+
+// asks stands between the gate, which waits, and the operator, who answers.
+// It implements egress.Asker and is safe for concurrent use.
+type asks struct {
+	hold   func() time.Duration
+	record func(audit.Event)
+	keep   func(i approval.Item, allow bool) error // writes an "always" into the policy file
+
+	mu      sync.Mutex
+	desk    *approval.Desk             // protected by mu
+	waiting map[string][]chan struct{} // protected by mu: by question, closed when it is answered
+}
+
+func newAsks(hold func() time.Duration, record func(audit.Event), keep func(approval.Item, bool) error) *asks {
+	return &asks{hold: hold, record: record, keep: keep, desk: approval.NewDesk(pendingLimit), waiting: map[string][]chan struct{}{}}
+}
+
+// Ask waits for the operator, at most for the hold and no longer than the
+// client. ctx ends when the program gave up.
+func (a *asks) Ask(ctx context.Context, q egress.Question) (allow bool, why string, used func()) {
+	question := approval.Question{Host: string(q.Host), Port: int(q.Port), Program: programName(q.Program), Addr: q.Addr}
+	id, d, answered := a.ask(question)
+	if d.Kind == approval.Wait {
+		d = a.wait(ctx, id, question, answered)
+	}
+	if d.Kind != approval.Allowed {
+		return false, d.Why, nil
+	}
+	return true, d.Why, func() { a.use(id) }
+}
+
+// wait holds one connection until its question is answered.
+func (a *asks) wait(ctx context.Context, id string, q approval.Question, answered <-chan struct{}) approval.Decision {
+	a.record(audit.Event{
+		Kind: audit.Approval, Wall: "network", Verdict: "ask", ID: id,
+		Program: q.Program, Target: target(q), Why: "not listed; the operator is asked",
+	})
+	hold := a.hold()
+	deadline := time.NewTimer(hold)
+	defer deadline.Stop()
+	select {
+	case <-answered:
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return a.desk.Claim(time.Now(), id)
+	case <-deadline.C:
+		return a.lapse(id, answered, "nobody answered within "+hold.String())
+	case <-ctx.Done():
+		return a.lapse(id, answered, "the program gave up waiting")
+	}
+}
+
+func (a *asks) ask(q approval.Question) (string, approval.Decision, <-chan struct{}) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	id, d := a.desk.Ask(time.Now(), q)
+	if d.Kind != approval.Wait {
+		return id, d, nil
+	}
+	ch := make(chan struct{})
+	a.waiting[id] = append(a.waiting[id], ch)
+	return id, d, ch
+}
+
+// lapse ends a wait without an answer; one that came in the same instant
+// counts.
+func (a *asks) lapse(id string, answered <-chan struct{}, why string) approval.Decision {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i := slices.IndexFunc(a.waiting[id], func(ch chan struct{}) bool { return ch == answered })
+	if i < 0 {
+		return a.desk.Claim(time.Now(), id)
+	}
+	a.waiting[id] = slices.Delete(a.waiting[id], i, i+1)
+	a.desk.Lapsed(time.Now(), id)
+	return approval.Decision{Kind: approval.Denied, Why: why}
+}
+
+func (a *asks) use(id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.desk.Used(time.Now(), id)
+}
+
+// Answer is the operator's word. An "always" is written into the policy file
+// first, on the road of a hand edit, so that what is answered is what stands
+// there; edited says that it was.
+func (a *asks) Answer(id string, w control.Answer) (s control.Approval, edited bool, err error) {
+	answer, err := parseAnswer(w)
+	if err != nil {
+		return s, false, err
+	}
+	if answer.Scope == approval.Always {
+		item, ok := a.find(id)
+		if !ok {
+			return s, false, &approval.Unknown{ID: id}
+		}
+		if err := a.keep(item, answer.Allow); err != nil {
+			return s, false, err
+		}
+		edited = true
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	item, err := a.desk.Answer(time.Now(), id, answer)
+	if err != nil {
+		return s, edited, err
+	}
+	for _, ch := range a.waiting[id] {
+		close(ch)
+	}
+	delete(a.waiting, id)
+	return shown(item), edited, nil
+}
+
+func (a *asks) find(id string) (approval.Item, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, i := range a.desk.List(time.Now()) {
+		if i.ID == id {
+			return i, true
+		}
+	}
+	return approval.Item{}, false
+}
+
+// List is every question that the operator may want to see.
+func (a *asks) List() []control.Approval {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	items := a.desk.List(time.Now())
+	out := make([]control.Approval, 0, len(items))
+	for _, i := range items {
+		out = append(out, shown(i))
+	}
+	return out
+}
+
+func programName(p policy.Program) string {
+	if !p.Known {
+		return "unknown"
+	}
+	return p.Exe
+}

@@ -1,0 +1,104 @@
+package supervisor
+
+import (
+	"context"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/nemoclaw/nemoclaw/internal/blueprint"
+	"github.com/nemoclaw/nemoclaw/internal/blueprint/store"
+	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+	"github.com/nemoclaw/nemoclaw/internal/control"
+	"github.com/nemoclaw/nemoclaw/internal/plan"
+	"github.com/nemoclaw/nemoclaw/internal/state"
+)
+
+// content is what the blueprint puts inside, every byte of it checked.
+type content struct {
+	store.Content
+	gatewayPort uint16 // inside; 0 where nothing is forwarded
+}
+
+// openContent checks the sandbox's blueprint, byte by byte, against the digest
+// that was locked when the sandbox was created.
+func openContent(ctx context.Context, dir string, locked state.Blueprint, progress func(string)) (content, error) {
+	ref, err := blueprint.ParseRef(locked.Name+"@"+locked.Version, locked.Name)
+	if err != nil {
+		return content{}, err
+	}
+	want, err := blueprint.ParseDigest(locked.Digest)
+	if err != nil {
+		return content{}, err
+	}
+	ref.Digest = want // whatever the version is called by now
+	s, err := store.Open(dir)
+	if err != nil {
+		return content{}, err
+	}
+	progress("checking the blueprint " + ref.String())
+	c, err := s.Ensure(ctx, ref, nil)
+	if err != nil {
+		return content{}, err
+	}
+	out := content{Content: c}
+	for _, p := range c.Manifest.Ports {
+		if p.Name == "gateway" {
+			out.gatewayPort = p.Port
+		}
+	}
+	return out, nil
+}
+
+// environment is what the blueprint adds to the plan's.
+func (c content) environment() []string {
+	var env []string
+	for _, k := range slices.Sorted(maps.Keys(c.Manifest.Env)) {
+		env = append(env, k+"="+c.Manifest.Env[k])
+	}
+	return env
+}
+
+// program is what the blueprint starts, if anything.
+func (c content) program() (program, bool) {
+	a := c.Manifest.Agent
+	if a == nil {
+		return program{}, false
+	}
+	return program{
+		name:    a.Name,
+		command: spec.Command{Argv: a.Argv, Dir: a.Dir},
+		health:  netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), a.Health.Port),
+		path:    a.Health.Ready,
+		patient: time.Duration(a.Start),
+	}, true
+}
+
+func (c content) status(b state.Blueprint) control.BlueprintStatus {
+	return control.BlueprintStatus{
+		Name: b.Name, Version: b.Version, Digest: b.Digest,
+		Verified: c.Digest.String() == b.Digest, Base: c.Manifest.Base.Describe(),
+	}
+}
+
+// planInput is everything that decides what this sandbox will be.
+func (k *keeper) planInput(system plan.System) plan.Input {
+	in := plan.Input{
+		Name:      k.settings.Name,
+		System:    system,
+		Workspace: k.place.Workspace(),
+		Content:   k.content.Dir,
+		Path:      k.content.Manifest.Path,
+		Env:       k.content.environment(),
+		Files:     []plan.Shown{{Host: k.place.InferenceLog(), Target: "/sandbox/.openclaw/inference.log"}},
+		Limits: plan.Limits{
+			Pids: k.settings.Limits.Pids, Files: k.settings.Limits.Files, TmpBytes: k.settings.Limits.TmpBytes,
+		},
+		FilesystemOff: k.settings.Walls.FilesystemOff,
+	}
+	for _, m := range k.settings.Mounts {
+		in.Mounts = append(in.Mounts, plan.Mount{Host: m.Host, Target: m.Sandbox, ReadOnly: m.ReadOnly})
+	}
+	return in
+}

@@ -1,0 +1,204 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/audit"
+	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+	"github.com/nemoclaw/nemoclaw/internal/gate/egress"
+	"github.com/nemoclaw/nemoclaw/internal/gate/inference"
+	"github.com/nemoclaw/nemoclaw/internal/launch"
+	"github.com/nemoclaw/nemoclaw/internal/plan"
+	"github.com/nemoclaw/nemoclaw/internal/policy"
+	"github.com/nemoclaw/nemoclaw/internal/secret"
+)
+
+// modelLogLimit bounds the agent's own view of its model calls, in bytes.
+const modelLogLimit = 8 << 20
+
+// openModelLog opens the host's file behind /sandbox/.openclaw/inference.log.
+// Others may read it: the sandbox's user is one of them, and the folder around
+// it is the operator's alone.
+func openModelLog(path string) (*inference.Log, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("open the inference log: %w", err)
+	}
+	if err := f.Chmod(0o644); err != nil { // whatever the umask was
+		f.Close()
+		return nil, fmt.Errorf("open the inference log: %w", err)
+	}
+	return inference.NewLog(f, modelLogLimit)
+}
+
+// gates makes the two gates. They serve nothing yet.
+func (k *keeper) gates(log *inference.Log) {
+	k.asks = newAsks(func() time.Duration { return k.policies.network.Load().Hold() }, k.record.Event, k.policies.keep)
+	k.router = inference.New(inference.Config{
+		Policy:  k.policies.inference.Load,
+		Key:     k.key,
+		Record:  func(c inference.Call) { k.record.Event(callRecord(c)) },
+		Who:     k.callerName,
+		Log:     log,
+		Blocked: k.blocked,
+		Ready:   k.book.Err,
+		Sandbox: k.settings.Name,
+		Spent:   spentToday(k.place.AuditDir(), time.Now()),
+	})
+	k.gate = egress.New(egress.Config{
+		Policy:   k.policies.network.Load,
+		Ask:      k.asks,
+		Record:   eventsOf{k.record},
+		Holder:   k.holder,
+		Router:   k.router.ServeConn,
+		GatePort: plan.GatePort,
+		Ready:    k.book.Err,
+	})
+}
+
+// forgetProof drops the packets that the proof sent and the kernel refused
+// before anything ran inside: they are in the proof, not the agent's doing.
+func forgetProof(refused *os.File) {
+	raw, err := refused.SyscallConn()
+	if err != nil {
+		return // the gate will say so
+	}
+	buf := make([]byte, 4096)
+	_ = raw.Control(func(fd uintptr) {
+		for {
+			if _, _, err := unix.Recvfrom(int(fd), buf, unix.MSG_DONTWAIT); err != nil {
+				return
+			}
+		}
+	})
+}
+
+// key gives the router one stored secret, when a call needs it.
+func (k *keeper) key(name string) ([]byte, error) {
+	s, err := secret.Open(k.place.Home().Secrets())
+	if err != nil {
+		return nil, err
+	}
+	return s.Get(name)
+}
+
+// holder is who has the socket local → remote, as init sees it.
+func (k *keeper) holder(ctx context.Context, local, remote netip.AddrPort) (policy.Program, int) {
+	return holderIn(ctx, k.box, local, remote)
+}
+
+func holderIn(ctx context.Context, box *launch.Box, local, remote netip.AddrPort) (policy.Program, int) {
+	p, ok := box.Who(ctx, local, remote)
+	if !ok {
+		return policy.Program{}, 0
+	}
+	return policy.Program{Exe: p.Exe, Parents: p.Parents, Known: true, Writable: writableInside(p.Exe)}, p.PID
+}
+
+// writableInside says whether the agent can change the executable, so that it
+// must not hold a right of its own. A deleted one can be anything.
+func writableInside(exe string) bool {
+	if strings.HasSuffix(exe, " (deleted)") {
+		return true
+	}
+	for _, dir := range []string{"/sandbox/", "/tmp/", "/dev/"} {
+		if strings.HasPrefix(exe, dir) {
+			return true
+		}
+	}
+	return !strings.HasPrefix(exe, "/")
+}
+
+// callerName is the program at the other end of a model call.
+func (k *keeper) callerName(c net.Conn) string {
+	local, err := netip.ParseAddrPort(c.RemoteAddr().String())
+	if err != nil {
+		return "unknown"
+	}
+	remote, err := netip.ParseAddrPort(c.LocalAddr().String())
+	if err != nil {
+		return "unknown"
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lookFor)
+	defer cancel()
+	p, _ := k.holder(ctx, local, remote)
+	return programName(p)
+}
+
+// blocked says whether the network policy's deny list names the provider: the
+// router needs no rule, but a deny is obeyed.
+func (k *keeper) blocked(host string, port int) (string, bool) {
+	h, a, err := policy.ParseTarget(host)
+	if err != nil {
+		return "", false // the router itself refuses what is no host
+	}
+	v := k.policies.network.Load().Decide(policy.Request{Host: h, Addr: a, Port: policy.Port(port), Time: time.Now()})
+	return v.Why, v.Action == policy.Deny && v.Rule != ""
+}
+
+// eventsOf writes the gate's events into the book; it implements
+// egress.Recorder.
+type eventsOf struct{ *recorder }
+
+func (r eventsOf) Record(e egress.Event) { r.Event(networkEvent(e)) }
+
+func networkEvent(e egress.Event) audit.Event {
+	kind := audit.Network
+	if e.Kind == egress.Names {
+		kind = audit.Names
+	}
+	count := e.Count
+	if count == 1 {
+		count = 0 // the book leaves one out
+	}
+	return audit.Event{
+		Kind: kind, Wall: string(spec.NetworkWall), Verdict: e.Verdict.String(), Program: e.Program, PID: e.PID,
+		Target: e.Target, Rule: e.Rule, Why: e.Why, Count: count,
+	}
+}
+
+func callRecord(c inference.Call) audit.Event {
+	verdict := "allow"
+	if c.Refused {
+		verdict = "deny"
+	}
+	return audit.Event{
+		Kind: audit.Inference, Wall: string(spec.InferenceWall), Verdict: verdict, Program: c.Program,
+		Target: c.Given, Why: c.Error,
+		Call: &audit.Call{
+			API: c.API, Path: c.Path, Asked: c.Asked, Given: c.Given, Status: c.Status, Stream: c.Stream,
+			Prompt: c.Prompt, Answer: c.Answer, Tools: c.Tools, TokensIn: c.TokensIn, TokensOut: c.TokensOut,
+			FirstToken: c.FirstToken, Duration: c.Duration, Error: c.Error,
+		},
+	}
+}
+
+// spentToday is how many tokens the book has of this day (UTC), so that a
+// restart is no way round a daily limit.
+func spentToday(dir string, now time.Time) int64 {
+	day := now.UTC().Truncate(24 * time.Hour)
+	var n int64
+	_ = audit.Read(dir, func(e audit.Event) error { // an unreadable book counts as none; Open has said so already
+		if e.Kind == audit.Inference && e.Call != nil && !e.Time.Before(day) {
+			n += int64(e.Call.TokensIn + e.Call.TokensOut)
+		}
+		return nil
+	})
+	return n
+}
+
+func proofs(ps []spec.Proof) []audit.Proof {
+	out := make([]audit.Proof, len(ps))
+	for i, p := range ps {
+		out[i] = audit.Proof{Wall: string(p.Wall), Layer: p.Layer, Tried: p.Tried, Got: p.Got}
+	}
+	return out
+}

@@ -1,0 +1,221 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/audit"
+	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+	"github.com/nemoclaw/nemoclaw/internal/gate/egress"
+	"github.com/nemoclaw/nemoclaw/internal/host"
+	"github.com/nemoclaw/nemoclaw/internal/launch"
+	"github.com/nemoclaw/nemoclaw/internal/plan"
+	"github.com/nemoclaw/nemoclaw/internal/policy"
+	"github.com/nemoclaw/nemoclaw/internal/session"
+	"github.com/nemoclaw/nemoclaw/internal/state"
+)
+
+// Once is one command in a throw-away sandbox. Nobody is asked anything: what
+// the policy does not allow is denied, and nothing is kept.
+type Once struct {
+	Command    []string
+	Env        []string // "KEY=value", beside the plan's
+	PolicyFile string   // "" denies everything
+	Mounts     []state.Mount
+	TTY        bool
+	// Refused takes what was refused, when the command has ended. May be nil.
+	Refused func([]audit.Event)
+}
+
+// denyAll is the policy of a command without one.
+const denyAll = "unlisted: deny\n"
+
+// mostRefusals bounds what is told at the end.
+const mostRefusals = 50
+
+// RunOnce runs o and returns the command's exit code, or 128 and the signal's
+// number where one killed it. The error says why nothing ran.
+func RunOnce(ctx context.Context, o Once) (code int, err error) {
+	rules, err := oncePolicy(o.PolicyFile)
+	if err != nil {
+		return 0, err
+	}
+	dir, err := os.MkdirTemp("", "nemoclaw-run-")
+	if err != nil {
+		return 0, fmt.Errorf("make a folder for the sandbox: %w", err)
+	}
+	defer os.RemoveAll(dir) // what the command left; its own user's files
+	k := &once{refused: map[refusal]*counted{}}
+	if err := k.start(ctx, o, rules, dir); err != nil {
+		return 0, err
+	}
+	defer k.end(o)
+	return k.run(ctx, o)
+}
+
+func oncePolicy(file string) (*policy.Policy, error) {
+	if file == "" {
+		return policy.Parse("run", []byte(denyAll))
+	}
+	return readPolicy(file, policy.Parse)
+}
+
+// once is a running throw-away sandbox.
+type once struct {
+	box  *launch.Box
+	gate *egress.Gate
+	stop context.CancelFunc
+	all  sync.WaitGroup
+
+	mu      sync.Mutex
+	refused map[refusal]*counted // protected by mu
+	order   []*counted           // protected by mu
+}
+
+func (k *once) start(ctx context.Context, o Once, rules *policy.Policy, dir string) error {
+	in := plan.Input{Name: "run", System: host.System(), Workspace: dir, Limits: plan.Limits{Files: 4096, TmpBytes: 1 << 30}}
+	for _, m := range o.Mounts {
+		in.Mounts = append(in.Mounts, plan.Mount{Host: m.Host, Target: m.Sandbox, ReadOnly: m.ReadOnly})
+	}
+	s, err := plan.Make(in)
+	if err != nil {
+		return err
+	}
+	var opt launch.Options
+	if os.Geteuid() == 0 {
+		id, err := host.FreeUser(os.DirFS("/"))
+		if err != nil {
+			return err
+		}
+		opt.UID, opt.GID = id, id
+		if err := os.Chown(dir, int(id), int(id)); err != nil {
+			return fmt.Errorf("give the sandbox its folder: %w", err)
+		}
+	}
+	if k.box, err = launch.Start(ctx, s, opt); err != nil {
+		return err
+	}
+	ctx, k.stop = context.WithCancel(ctx)
+	k.gate = egress.New(egress.Config{
+		Policy: func() *policy.Policy { return rules },
+		Record: onceEvents{k},
+		Holder: func(ctx context.Context, local, remote netip.AddrPort) (policy.Program, int) {
+			return holderIn(ctx, k.box, local, remote)
+		},
+		GatePort: plan.GatePort,
+	})
+	return k.serve(ctx)
+}
+
+// serve gives the sockets to the gate. There is no inference router: its
+// listeners are closed, so that a model call is refused at once.
+func (k *once) serve(ctx context.Context) error {
+	for _, h := range k.box.Sockets() {
+		switch h.Use {
+		case spec.Capture4, spec.Capture6:
+			l, err := net.FileListener(h.File)
+			if err != nil {
+				return fmt.Errorf("take the %s socket: %w", h.Use, err)
+			}
+			k.all.Go(func() { _ = k.gate.ServeTCP(ctx, l) }) // its end is the command's
+		case spec.Names4, spec.Names6:
+			c, err := net.FilePacketConn(h.File)
+			if err != nil {
+				return fmt.Errorf("take the %s socket: %w", h.Use, err)
+			}
+			if u, ok := c.(*net.UDPConn); ok {
+				k.all.Go(func() { _ = k.gate.ServeNames(ctx, u) })
+			}
+		case spec.Refused:
+			forgetProof(h.File)
+			k.all.Go(func() { _ = k.gate.ServeRefused(ctx, h.File) })
+			continue // the gate owns it
+		}
+		h.File.Close()
+	}
+	if n := k.box.Notify(); n != nil {
+		k.all.Go(func() { _ = refuseCalls(n, k.box.Look, k.see) })
+	}
+	return nil
+}
+
+func (k *once) run(ctx context.Context, o Once) (int, error) {
+	c := spec.Command{Argv: o.Command, Env: o.Env, TTY: o.TTY}
+	if o.TTY {
+		c.Env = append(c.Env, "TERM="+os.Getenv("TERM"))
+		c.Rows, c.Cols = session.WindowSize(os.Stdin)
+	}
+	p, err := k.box.Run(ctx, c)
+	if err != nil {
+		return 0, err
+	}
+	defer p.Close()
+	passed := make(chan os.Signal, 8)
+	signal.Notify(passed, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
+	defer signal.Stop(passed)
+	go func() {
+		for s := range passed {
+			_ = p.Signal(s.(syscall.Signal)) // one that has ended needs none
+		}
+	}()
+	defer close(passed)
+	code, sig, err := session.Attach(p, o.TTY, os.Stdin, os.Stdout, os.Stderr)
+	if sig != 0 {
+		code = 128 + int(sig)
+	}
+	return code, err
+}
+
+func (k *once) end(o Once) {
+	k.stop()
+	_ = k.box.Kill() // its end is what we want
+	_ = k.box.Wait()
+	k.gate.Close()
+	k.all.Wait()
+	if o.Refused == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var out []audit.Event
+	for _, c := range k.order {
+		c.event.Count = c.more + 1
+		out = append(out, c.event)
+	}
+	if len(out) > 0 {
+		o.Refused(out)
+	}
+}
+
+// see keeps what was refused, equal ones counted.
+func (k *once) see(e audit.Event) {
+	if e.Verdict != "deny" {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	key := refusal{e.Kind, e.Verdict, e.Program, e.Target, e.Why}
+	if c, ok := k.refused[key]; ok {
+		c.more++
+		return
+	}
+	if len(k.order) == mostRefusals {
+		return
+	}
+	c := &counted{event: e}
+	k.refused[key] = c
+	k.order = append(k.order, c)
+}
+
+// onceEvents implements egress.Recorder.
+type onceEvents struct{ *once }
+
+func (r onceEvents) Record(e egress.Event) { r.see(networkEvent(e)) }

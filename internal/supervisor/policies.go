@@ -1,0 +1,116 @@
+package supervisor
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"github.com/nemoclaw/nemoclaw/internal/approval"
+	"github.com/nemoclaw/nemoclaw/internal/policy"
+	"github.com/nemoclaw/nemoclaw/internal/state"
+)
+
+// policies are the two hot files. Readers load a pointer; a reload builds the
+// new policy whole and swaps it, so that a broken file changes nothing. Safe
+// for concurrent use.
+type policies struct {
+	networkFile, inferenceFile string
+	networkOff                 bool
+
+	network   atomic.Pointer[policy.Policy]
+	inference atomic.Pointer[policy.Inference]
+
+	mu         sync.Mutex // one reload or edit at a time
+	networkErr error      // protected by mu: of the file on disk, while the last good one is in force
+}
+
+// openPolicies reads both files; a broken one is an error, since there is no
+// last good one to go on with.
+func openPolicies(box state.Sandbox, set state.Settings) (*policies, error) {
+	p := &policies{networkFile: box.PolicyFile(), inferenceFile: box.InferenceFile(), networkOff: set.Walls.NetworkOff}
+	if _, err := p.loadNetwork(); err != nil {
+		return nil, err
+	}
+	if _, err := p.loadInference(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// loadNetwork puts the file in force, and says whether that changed anything.
+func (p *policies) loadNetwork() (changed bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.loadNetworkLocked()
+}
+
+func (p *policies) loadNetworkLocked() (changed bool, err error) {
+	if p.networkOff {
+		p.network.CompareAndSwap(nil, policy.Open())
+		return false, nil
+	}
+	next, err := readPolicy(p.networkFile, policy.Parse)
+	p.networkErr = err
+	if err != nil {
+		return false, err
+	}
+	was := p.network.Swap(next)
+	return was == nil || was.Revision() != next.Revision(), nil
+}
+
+func (p *policies) loadInference() (changed bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	next, err := readPolicy(p.inferenceFile, policy.ParseInference)
+	if err != nil {
+		return false, err
+	}
+	was := p.inference.Swap(next)
+	return was == nil || was.Revision() != next.Revision(), nil
+}
+
+func readPolicy[P any](file string, parse func(string, []byte) (P, error)) (P, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		var none P
+		return none, fmt.Errorf("read policy: %w", err)
+	}
+	return parse(filepath.Base(file), data)
+}
+
+// broken is why the network policy's file on disk is not in force, or nil.
+func (p *policies) broken() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.networkErr
+}
+
+// keep writes the operator's "always" into the file and puts it in force: the
+// very road of a hand edit, whose result is on disk before this returns.
+func (p *policies) keep(i approval.Item, allow bool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	data, err := os.ReadFile(p.networkFile)
+	if err != nil {
+		return fmt.Errorf("add to policy: %w", err)
+	}
+	entry, err := entryOf(i)
+	if err != nil {
+		return err
+	}
+	edit := policy.AddDeny
+	if allow {
+		edit = policy.AddRule
+	}
+	edited, err := edit(data, entry)
+	if err != nil {
+		return fmt.Errorf("add to policy: %w", err)
+	}
+	if err := state.WriteDurable(p.networkFile, edited, 0o600); err != nil {
+		return fmt.Errorf("add to policy: %w", err)
+	}
+	_, err = p.loadNetworkLocked()
+	return err
+}

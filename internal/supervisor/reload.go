@@ -1,0 +1,79 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"time"
+
+	"github.com/nemoclaw/nemoclaw/internal/audit"
+	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+	"github.com/nemoclaw/nemoclaw/internal/control"
+)
+
+func baseName(path string) string { return filepath.Base(path) }
+
+// reloadNetwork puts the network policy's file in force: at once, or not at
+// all. The event is durable before it returns.
+func (k *keeper) reloadNetwork(by string) (control.Reloaded, error) {
+	changed, err := k.policies.loadNetwork()
+	return k.reloadedNetwork(by, changed, err)
+}
+
+func (k *keeper) reloadedNetwork(by string, changed bool, err error) (control.Reloaded, error) {
+	if err != nil {
+		k.told(audit.Event{Kind: audit.Reload, Wall: string(spec.NetworkWall), Verdict: "deny", By: by,
+			Target: baseName(k.place.PolicyFile()), Why: err.Error() + "; the last good policy stays in force"})
+		return control.Reloaded{}, hinted(err, "mend the file; the last good policy stays in force")
+	}
+	p := k.policies.network.Load()
+	r := control.Reloaded{Revision: p.Revision(), Rules: p.Rules()}
+	if changed {
+		r.Cut = k.gate.Recheck()
+	}
+	if changed || by != "file" { // a save that changed nothing is no news
+		k.told(audit.Event{Kind: audit.Reload, Wall: string(spec.NetworkWall), Verdict: "allow", By: by,
+			Target: baseName(k.place.PolicyFile()), Rule: "revision " + r.Revision, Count: r.Cut})
+	}
+	return r, nil
+}
+
+// reloadInference does the same for the routes; calls in flight finish where
+// they began.
+func (k *keeper) reloadInference(by string) (control.Reloaded, error) {
+	changed, err := k.policies.loadInference()
+	if err != nil {
+		k.told(audit.Event{Kind: audit.Reload, Wall: string(spec.InferenceWall), Verdict: "deny", By: by,
+			Target: baseName(k.place.InferenceFile()), Why: err.Error() + "; the last good routes stay in force"})
+		return control.Reloaded{}, hinted(err, "mend the file; the last good routes stay in force")
+	}
+	p := k.policies.inference.Load()
+	r := control.Reloaded{Revision: p.Revision()}
+	if changed || by != "file" {
+		k.told(audit.Event{Kind: audit.Reload, Wall: string(spec.InferenceWall), Verdict: "allow", By: by,
+			Target: baseName(k.place.InferenceFile()), Rule: "revision " + r.Revision})
+	}
+	return r, nil
+}
+
+// told writes an act of the operator and waits until it is durable. A book
+// that cannot be written is shown by status and refuses everything else.
+func (k *keeper) told(e audit.Event) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := k.book.Sync(ctx, e); err != nil {
+		k.log.Say("write the book: %v", err)
+	}
+	if e.Verdict == "deny" {
+		k.log.Say("%s: %s", e.Target, e.Why)
+	}
+}
+
+// hinted gives err a hint where it has none.
+func hinted(err error, hint string) error {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) && h.Hint() != "" {
+		return err
+	}
+	return &control.Error{Message: err.Error(), Hint: hint}
+}

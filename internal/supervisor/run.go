@@ -1,0 +1,181 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/nemoclaw/nemoclaw/internal/audit"
+	"github.com/nemoclaw/nemoclaw/internal/cgroup"
+	"github.com/nemoclaw/nemoclaw/internal/control"
+	"github.com/nemoclaw/nemoclaw/internal/host"
+	"github.com/nemoclaw/nemoclaw/internal/launch"
+	"github.com/nemoclaw/nemoclaw/internal/plan"
+	"github.com/nemoclaw/nemoclaw/internal/state"
+)
+
+// Options are what the starter of a supervisor wants to hear.
+type Options struct {
+	// Progress is told, in plain words, what takes long. May be nil.
+	Progress func(string)
+	// Ready is called once, when walls, agent and inference were checked and
+	// the control socket answers. A Status that is not healthy is still ready:
+	// a model server that is down is no reason to end the sandbox.
+	Ready func(control.Status)
+}
+
+// modelAddress is where every agent expects its model server.
+var modelAddress = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), plan.ModelPort)
+
+// Run keeps the sandbox at place until ctx ends, the operator stops it, or it
+// ends by itself. An error before Ready says why it could not start; nothing
+// of it is left then.
+func Run(ctx context.Context, place state.Sandbox, o Options) (err error) {
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	unlock, err := place.Lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	k, err := prepare(ctx, place, o.Progress)
+	if err != nil {
+		return err
+	}
+	ctx, k.stop = context.WithCancel(ctx)
+	why := "the supervisor was told to end"
+	defer func() { k.teardown(why) }()
+	if err := k.start(ctx, o); err != nil {
+		why = "could not start: " + err.Error()
+		return err
+	}
+	select {
+	case <-ctx.Done():
+	case <-k.box.Done():
+		why = "the sandbox ended by itself"
+		return errors.New("the sandbox ended by itself: see its log")
+	}
+	return nil
+}
+
+// prepare reads everything that decides what the sandbox will be, and starts
+// nothing yet.
+func prepare(ctx context.Context, place state.Sandbox, progress func(string)) (*keeper, error) {
+	set, err := place.Load()
+	if err != nil {
+		return nil, err
+	}
+	k := &keeper{place: place, settings: set, began: time.Now()}
+	if k.policies, err = openPolicies(place, set); err != nil {
+		return nil, err
+	}
+	if k.content, err = openContent(ctx, place.Home().Blueprints(), set.Blueprint, progress); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(place.RunDir(), 0o700); err != nil {
+		return nil, fmt.Errorf("make %s: %w", place.RunDir(), err)
+	}
+	if k.log, err = openAgentLog(place.AgentLog()); err != nil {
+		return nil, err
+	}
+	if k.book, err = audit.Open(place.AuditDir(), place.Anchor()); err != nil {
+		k.log.Close()
+		return nil, err
+	}
+	k.record = newRecorder(k.book.Append)
+	return k, nil
+}
+
+// start builds the walls, and everything between them and the world, in the
+// order in which nothing is ever open without its gate.
+func (k *keeper) start(ctx context.Context, o Options) error {
+	ports, err := k.gatewayListeners(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			for _, l := range ports {
+				l.Close()
+			}
+		}
+	}()
+	modelLog, err := openModelLog(k.place.InferenceLog())
+	if err != nil {
+		return err
+	}
+	spec, err := plan.Make(k.planInput(host.System()))
+	if err != nil {
+		return err
+	}
+	if k.group, err = cgroup.Make(k.settings.Name, k.shares()); err != nil {
+		return err
+	}
+	o.Progress("building the walls")
+	if k.box, err = launch.Start(ctx, spec, launch.Options{UID: k.settings.User, GID: k.settings.User, Join: k.group.Add, Stderr: k.log}); err != nil {
+		return err
+	}
+	k.gates(modelLog)
+	if err = k.serve(ctx); err != nil {
+		return err
+	}
+	k.watch(ctx)
+	k.told(audit.Event{Kind: audit.Start, Verdict: "allow", Target: k.settings.Blueprint.Name + "@" + k.settings.Blueprint.Version, Proofs: proofs(k.box.Proofs())})
+	if err = k.openControl(ctx); err != nil {
+		return err
+	}
+	if err = k.startAgent(ctx, o.Progress); err != nil {
+		return err
+	}
+	k.forwards(ctx, ports)
+	o.Progress("asking the model server")
+	o.Ready(offers{k}.Status(ctx))
+	return nil
+}
+
+// gatewayListeners takes the host's port before anything is built, so that a
+// taken one is found in a moment.
+func (k *keeper) gatewayListeners(ctx context.Context) ([]net.Listener, error) {
+	if k.content.gatewayPort == 0 || k.settings.Ports.Gateway == 0 {
+		return nil, nil
+	}
+	return listenLoopback(ctx, k.settings.Ports.Gateway)
+}
+
+func (k *keeper) shares() cgroup.Limits {
+	l := k.settings.Limits
+	return cgroup.Limits{MemoryBytes: l.MemoryBytes, Pids: l.Pids, CPUs: l.CPUs}
+}
+
+// startAgent starts the blueprint's program, where it has one, and waits until
+// it is healthy.
+func (k *keeper) startAgent(ctx context.Context, progress func(string)) error {
+	p, ok := k.content.program()
+	if !ok || k.settings.Agent == "none" {
+		return nil
+	}
+	k.agent = &agent{program: p, box: insideOf{k.box}, log: k.log, record: k.record.Event}
+	k.all.Go(func() { k.agent.keep(ctx) })
+	progress("starting " + p.name)
+	return k.agent.await(ctx, progress)
+}
+
+// openControl begins to answer the operator. From here on `status` and `logs`
+// tell what is happening, while the agent still comes up.
+func (k *keeper) openControl(ctx context.Context) error {
+	l, err := control.Listen(k.place.ControlSocket())
+	if err != nil {
+		return err
+	}
+	if k.sessions, err = k.sessionServer(); err != nil {
+		l.Close()
+		return err
+	}
+	k.goServe(ctx, "control", func() error { return control.Serve(ctx, l, offers{k}) })
+	return nil
+}

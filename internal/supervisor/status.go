@@ -1,0 +1,143 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+	"github.com/nemoclaw/nemoclaw/internal/control"
+	"github.com/nemoclaw/nemoclaw/internal/plan"
+)
+
+// probeFor bounds what status waits for the model server and the agent.
+const probeFor = 3 * time.Second
+
+// Status is the health overview, looked at now.
+func (o offers) Status(ctx context.Context) control.Status {
+	ctx, cancel := context.WithTimeout(ctx, probeFor)
+	defer cancel()
+	k := o.keeper
+	s := control.Status{
+		Name:          k.settings.Name,
+		State:         control.Running,
+		Blueprint:     k.content.status(k.settings.Blueprint),
+		Walls:         k.walls(),
+		Inference:     k.inferenceStatus(ctx),
+		NetworkPolicy: k.policyStatus(),
+		Agent:         control.AgentStatus{Name: "none", Running: true, Healthy: true},
+		Limits:        k.group.Held(),
+		GatewayPort:   k.settings.Ports.Gateway,
+		SupervisorPID: os.Getpid(),
+		UptimeSeconds: int64(time.Since(k.began).Seconds()),
+	}
+	if k.agent != nil {
+		s.Agent = k.agent.status(ctx)
+	}
+	for _, m := range k.settings.Mounts {
+		s.Mounts = append(s.Mounts, plan.Mounted(plan.Mount{Host: m.Host, Target: m.Sandbox, ReadOnly: m.ReadOnly}))
+	}
+	s.Notes = k.notes()
+	s.Healthy = k.book.Err() == nil && s.Inference.Connected && s.Agent.Healthy &&
+		holds(s.Walls.Network) && holds(s.Walls.Filesystem) && holds(s.Walls.Process) && holds(s.Walls.Inference)
+	return s
+}
+
+// holds says whether a wall is as it should be: enforced, or off because the
+// operator wrote so.
+func holds(w control.Wall) bool { return w.Enforced || w.Proof == offByOperator }
+
+const offByOperator = "off (operator)"
+
+// walls is what init proved when it started, wall by wall.
+func (k *keeper) walls() control.Walls {
+	w := control.Walls{
+		Network:    k.proved(spec.NetworkWall),
+		Filesystem: k.proved(spec.FilesystemWall),
+		Process:    k.proved(spec.ProcessWall),
+		Inference:  k.proved(spec.InferenceWall),
+	}
+	if k.settings.Walls.NetworkOff {
+		w.Network = control.Wall{Proof: offByOperator}
+	}
+	if k.settings.Walls.FilesystemOff {
+		w.Filesystem = control.Wall{Proof: offByOperator}
+	}
+	return w
+}
+
+// proved tells one refusal a layer; all of them are in the book's start event.
+func (k *keeper) proved(wall spec.Wall) control.Wall {
+	var told []string
+	seen := map[string]bool{}
+	tried := 0
+	for _, p := range k.box.Proofs() {
+		if p.Wall != wall {
+			continue
+		}
+		if !p.Refused {
+			return control.Wall{Proof: p.Tried + " was not refused"}
+		}
+		tried++
+		if !seen[p.Layer] {
+			seen[p.Layer] = true
+			told = append(told, fmt.Sprintf("%s: %s (%s)", p.Tried, p.Got, k.layer(p.Layer)))
+		}
+	}
+	if tried == 0 {
+		return control.Wall{Proof: "nothing was tried"}
+	}
+	if more := tried - len(told); more > 0 {
+		told = append(told, fmt.Sprintf("%d more", more))
+	}
+	return control.Wall{Enforced: true, Proof: strings.Join(told, "; ")}
+}
+
+func (k *keeper) layer(name string) string {
+	if strings.EqualFold(name, "landlock") {
+		return fmt.Sprintf("Landlock ABI %d", k.box.ABI())
+	}
+	return name
+}
+
+func (k *keeper) inferenceStatus(ctx context.Context) control.InferenceStatus {
+	h := k.router.Probe(ctx)
+	s := control.InferenceStatus{Model: h.Model, URL: h.URL, Connected: h.Connected, Why: h.Why, Hint: h.Hint}
+	if !s.Connected {
+		return s
+	}
+	// The provider answers us; does the agent's own road lead to it?
+	if err := get(ctx, insideOf{k.box}, modelAddress, "/api/version"); err != nil {
+		s.Connected, s.Why = false, "from inside: "+err.Error()
+		s.Hint = "nemoclaw " + k.settings.Name + " restart"
+	}
+	return s
+}
+
+func (k *keeper) policyStatus() control.PolicyStatus {
+	p := k.policies.network.Load()
+	s := control.PolicyStatus{Active: !k.settings.Walls.NetworkOff, Rules: p.Rules(), Revision: p.Revision()}
+	if err := k.policies.broken(); err != nil {
+		s.Error = err.Error()
+	}
+	return s
+}
+
+// notes are the standing conditions that the operator should know.
+func (k *keeper) notes() []string {
+	var n []string
+	if err := k.book.Err(); err != nil {
+		n = append(n, "the audit book cannot be written, so connections and model calls are refused: "+err.Error())
+	}
+	for _, m := range k.settings.Mounts {
+		if !m.ReadOnly {
+			n = append(n, "a Unix socket that a host program makes below "+m.Host+" can be reached from inside")
+		}
+	}
+	if kills := k.group.OOMKills(); kills > 0 {
+		n = append(n, fmt.Sprintf("OOMKilled: %d processes went over the memory limit; add swap or raise limits.memory_bytes in sandbox.yaml and rebuild", kills))
+	}
+	return n
+}
