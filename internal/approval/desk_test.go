@@ -358,3 +358,20 @@ func TestRestoreRefuses(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestTakenOnce: a slow dial may end after the minute, and nobody changes the
+// answer under it.
+func TestTakenOnce(t *testing.T) {
+	s := newScript(t)
+	id := s.ask(0, curl, Wait)
+	s.answer(1, id, Answer{Allow: true}, StateOnce)
+	s.claim(60, id, Allowed)
+	if _, err := s.d.Answer(at(61), id, Answer{Allow: true}); err == nil {
+		t.Fatal("a second once while the first is being used")
+	}
+	s.state(90, id, StateOnce)
+	if !s.d.Used(at(90), id) {
+		t.Fatal("it got through")
+	}
+	s.state(91, id, StateExpired)
+}

@@ -59,6 +59,9 @@ func (p *Policy) decideUnlisted(r Request, missed narrow) Verdict {
 			return v
 		}
 	}
+	if r.Host == "inference.local" {
+		return Verdict{Why: "inference.local is the inference router, on ports 80 and 443 alone"}
+	}
 	if provider, known := KnownModelAPI(r.Host); known {
 		return Verdict{Why: fmt.Sprintf("%s is a model API (%s): model calls go through the inference router, unless a rule lists it", r.Host, provider)}
 	}

@@ -107,6 +107,7 @@ func TestDecide(t *testing.T) {
 
 		{"api.openai.com", 443, Deny, 0},
 		{"api.anthropic.com", 443, Deny, 0},
+		{"inference.local", 8080, Deny, 0},
 		{"bedrock-runtime.eu-west-1.amazonaws.com", 443, Deny, 0},
 	} {
 		v := p.Decide(request(t, c.host, c.port))
@@ -195,6 +196,14 @@ func TestDenies(t *testing.T) {
 	if v, denied := p.Denies(Request{Host: "host.docker.internal", Port: 80}); denied {
 		t.Errorf("%s", v)
 	}
+	wild := mustParse(t, "egress:\n  - {host: '*.docker.internal', port: 80}\n")
+	if v := wild.Decide(Request{Host: "host.docker.internal", Port: 80}); v.Action != Ask {
+		t.Errorf("a wildcard opened the host: %s", v)
+	}
+	wild = mustParse(t, "egress:\n  - {host: localhost, port: 80}\ndeny:\n  - {host: '**.internal.x.org'}\n  - {host: '**.docker.internal'}\n")
+	if v := wild.Decide(Request{Host: "host.docker.internal", Port: 80}); v.Action != Deny {
+		t.Errorf("a wildcard did not deny: %s", v)
+	}
 }
 
 func TestDecideAddr(t *testing.T) {
@@ -280,6 +289,21 @@ func TestDecideAddr(t *testing.T) {
 	}
 }
 
+func TestIsRouter(t *testing.T) {
+	for target, want := range map[string]bool{
+		"127.0.0.1": true, "::1": true, "host.docker.internal": true, "host.nemoclaw.internal": true, "HOST.docker.internal.": true,
+		"127.0.0.2": false, "10.0.0.1": false, "a.org": false, "inference.local": false,
+	} {
+		r := request(t, target, 11434)
+		if IsRouter(r.Host, r.Addr, r.Port) != want || IsRouter(r.Host, r.Addr, 11435) {
+			t.Error(target)
+		}
+	}
+	if !IsRouter("inference.local", netip.Addr{}, 443) || IsRouter("inference.local", netip.Addr{}, 8080) || IsRouter("", netip.Addr{}, 443) {
+		t.Error("inference.local")
+	}
+}
+
 func TestKnownModelAPI(t *testing.T) {
 	for host, want := range map[Host]string{
 		"api.openai.com": "openai", "api.anthropic.com": "anthropic", "integrate.api.nvidia.com": "nvidia",
@@ -293,6 +317,27 @@ func TestKnownModelAPI(t *testing.T) {
 	for host := range modelAPIs { // the table is in canonical form
 		if canonical, err := ParseHost(string(host)); canonical != host || err != nil {
 			t.Errorf("%s: %v", host, err)
+		}
+	}
+}
+
+// TestFirstAllowWins whatever its shape.
+func TestFirstAllowWins(t *testing.T) {
+	p := mustParse(t, `egress:
+  - {host: "**.x.org", port: 80}
+  - {host: "*.x.org", ports: [80, 443]}
+  - {host: a.x.org, ports: [80, 443, 22]}
+  - {host: a.x.org, port: 443, binaries: [/usr/bin/git]}
+  - {host: 192.0.2.0/24, port: 443}
+  - {host: 192.0.2.1, port: 443}
+`)
+	for _, c := range []struct {
+		host string
+		port Port
+		line int
+	}{{"a.x.org", 80, 2}, {"a.x.org", 443, 3}, {"a.x.org", 22, 4}, {"192.0.2.1", 443, 6}} {
+		if v := p.Decide(request(t, c.host, c.port)); v.Action != Allow || v.Line != c.line {
+			t.Errorf("%s:%d: %s, want line %d", c.host, c.port, v, c.line)
 		}
 	}
 }

@@ -163,6 +163,15 @@ func TestAddressIsAddedToTheRule(t *testing.T) {
 	}
 }
 
+func TestFieldsAreAddedToTheirRule(t *testing.T) {
+	text := "egress:\n  - host: a.org # a\n    port: 443\n    # more on a\n\n  # b\n  - host: b.org\n    port: 443\n"
+	got, err := AddRule([]byte(text), Entry{Host: "a.org", Port: 443, Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.2/32")}})
+	want := strings.Replace(text, "port: 443\n", "port: 443\n    addresses: [\"10.0.0.2/32\"]\n", 1)
+	if err != nil || string(got) != want {
+		t.Errorf("%v\n%s", err, got)
+	}
+}
+
 func TestExpiryIsRenewed(t *testing.T) {
 	text := []byte("egress:\n  - host: a.org\n    port: 443\n    expires: 2020-01-01T00:00:00Z # soon\n    note: x\n")
 	later := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)

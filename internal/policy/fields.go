@@ -185,5 +185,8 @@ func describe(n *yaml.Node) string {
 	if len(shown) > 60 {
 		shown = append(shown[:60], '…')
 	}
+	if n.ShortTag() == "!!int" {
+		return string(shown)
+	}
 	return strconv.Quote(string(shown))
 }

@@ -85,6 +85,7 @@ func FuzzDecide(f *testing.F) {
 			t.Fatalf("no why: %s", v)
 		}
 		spellingsAgree(t, p, r, text, v)
+		indexAgrees(t, p, r, v)
 		denyWins(t, p, r)
 		lessIsLess(t, p, r, v)
 		formatAgrees(t, p, r, v)
@@ -104,6 +105,46 @@ func spellingsAgree(t *testing.T, p *Policy, r Request, text string, want Verdic
 	if v := p.Decide(r); v != want {
 		t.Fatalf("%s, then %s", want, v)
 	}
+}
+
+// indexAgrees: the maps find what reading the rules one after another finds.
+func indexAgrees(t *testing.T, p *Policy, r Request, got Verdict) {
+	want := plainly(p.deny, r)
+	if want == nil {
+		want = plainly(p.egress, r)
+	}
+	decided := got.Line
+	if want == nil && got.Action == Allow || want != nil && r.Port != 0 && decided != want.line {
+		t.Fatalf("%s, but the first rule is %+v", got, want)
+	}
+}
+
+func plainly(rules []*rule, r Request) *rule {
+	for _, x := range rules {
+		if !x.hasPort(r.Port) || x.action == Allow && x.refuses(r) != "" {
+			continue
+		}
+		if plainlyMatches(x, r) {
+			return x
+		}
+	}
+	return nil
+}
+
+func plainlyMatches(x *rule, r Request) bool {
+	host, a := string(r.Host), reached(r.Addr)
+	isLoopback := r.Host.isLoopback() || host == "" && a == hostLoopback
+	switch before, deeper := strings.CutSuffix(host, "."+string(x.host.name)); x.host.shape {
+	case exact:
+		return r.Host == x.host.name
+	case oneLabel:
+		return (!isLoopback || x.action == Deny) && deeper && !strings.Contains(before, ".")
+	case deep:
+		return (!isLoopback || x.action == Deny) && deeper
+	case loopback:
+		return isLoopback
+	}
+	return host == "" && x.host.prefix.Contains(a) && (x.action == Deny || x.reaches(r))
 }
 
 func denyWins(t *testing.T, p *Policy, r Request) {

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -164,5 +163,3 @@ func (h Host) isLoopback() bool {
 // IsHostLoopback says whether the name means the loopback of the host, which is
 // dialled without any look-up.
 func (h Host) IsHostLoopback() bool { return h.isLoopback() }
-
-var errNotAddr = errors.New("not an address")

@@ -18,12 +18,14 @@ type index struct {
 	bits4    []int // the lengths that occur in nets
 	bits6    []int
 	loopback []int
+	denies   bool // a wildcard that covers a name of the host's loopback denies it, and never allows it
 }
 
 func makeIndex(rules []*rule) index {
 	x := index{
 		rules: rules, exact: map[Host][]int{}, oneLabel: map[Host][]int{},
 		deep: map[Host][]int{}, nets: map[netip.Prefix][]int{},
+		denies: len(rules) > 0 && rules[0].action == Deny,
 	}
 	for i, r := range rules {
 		x.add(i, r.host)
@@ -82,7 +84,9 @@ func (x *index) each(r Request, see func([]int)) {
 	}
 	if r.Host.isLoopback() {
 		see(x.loopback)
-		return
+		if !x.denies {
+			return
+		}
 	}
 	see(x.exact[r.Host])
 	rest, depth := string(r.Host), 0

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -58,6 +59,8 @@ func number(part string) (uint64, error) {
 	}
 	return strconv.ParseUint(low, 10, 64)
 }
+
+var errNotAddr = errors.New("not an address")
 
 // inetAton reads one to four numbers; the last fills all bytes that remain.
 func inetAton(parts []string) (netip.Addr, error) {
