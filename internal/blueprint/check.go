@@ -46,8 +46,23 @@ func (m Manifest) check() error {
 			return err
 		}
 	}
-	if p := m.Packages; p != nil && (p.Download < 0 || p.Unpacked < 0 || p.Download > maxHosted || p.Unpacked > maxHosted) {
+	if m.Packages != nil {
+		return m.Packages.check()
+	}
+	return nil
+}
+
+func (p Packages) check() error {
+	if p.Download < 0 || p.Unpacked < 0 || p.Download > maxHosted || p.Unpacked > maxHosted {
 		return fmt.Errorf("packages: download or unpacked is no size")
+	}
+	if len(p.Additions) > maxList {
+		return fmt.Errorf("packages: %d additions: want at most %d", len(p.Additions), maxList)
+	}
+	for _, added := range p.Additions {
+		if !fs.ValidPath(added.Path) || !strings.HasPrefix(added.Path, "node_modules/") || !plain(added.Path) {
+			return fmt.Errorf("addition %q: want a path below node_modules", clip(added.Path))
+		}
 	}
 	return nil
 }

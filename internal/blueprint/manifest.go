@@ -20,6 +20,13 @@ type Manifest struct {
 	Packages *Packages `json:"packages,omitempty"` // none: nothing but the base
 }
 
+// Addition is a file laid among the unpacked packages. It cannot take the
+// place of a file that a package brings.
+type Addition struct {
+	Path string `json:"path"` // below ContentDir, in a folder that a package brings
+	File Blob   `json:"file"`
+}
+
 // Identity is the part that recipe and manifest share.
 type Identity struct {
 	Name      string   `json:"name" yaml:"name"`
@@ -102,9 +109,10 @@ type Seed struct {
 // as the lockfile says. The two sizes are for displays and for asking whether
 // the disk has room; nothing is decided by them.
 type Packages struct {
-	Lock     Blob  `json:"lock"`
-	Download int64 `json:"download,omitempty"` // bytes over the wire
-	Unpacked int64 `json:"unpacked,omitempty"` // bytes on disk
+	Lock      Blob       `json:"lock"`
+	Additions []Addition `json:"additions,omitempty"`
+	Download  int64      `json:"download,omitempty"` // bytes over the wire
+	Unpacked  int64      `json:"unpacked,omitempty"` // bytes on disk
 }
 
 // Blob is a descriptor: bytes by their digest, an OCI layer of the artifact.
@@ -139,6 +147,9 @@ func (m Manifest) Blobs() []Blob {
 	}
 	if m.Packages != nil {
 		all = append(all, m.Packages.Lock)
+		for _, added := range m.Packages.Additions {
+			all = append(all, added.File)
+		}
 	}
 	var once []Blob
 	seen := map[Digest]bool{}

@@ -7,6 +7,7 @@ const (
 	TypeNetworkPolicy = "application/vnd.nemoclaw.network-policy.v1+yaml"
 	TypeInference     = "application/vnd.nemoclaw.inference.v1+yaml"
 	TypeSeed          = "application/vnd.nemoclaw.seed.v1"
+	TypeAddition      = "application/vnd.nemoclaw.addition.v1"
 	TypeNpmLock       = "application/vnd.nemoclaw.npm-lock.v3+json"
 	TypeImage         = "application/vnd.oci.image.manifest.v1+json"
 )
@@ -16,5 +17,5 @@ const (
 const MaxBlob = 16 << 20
 
 var mediaTypes = map[string]bool{
-	TypeManifest: true, TypeNetworkPolicy: true, TypeInference: true, TypeSeed: true, TypeNpmLock: true,
+	TypeManifest: true, TypeNetworkPolicy: true, TypeInference: true, TypeSeed: true, TypeAddition: true, TypeNpmLock: true,
 }

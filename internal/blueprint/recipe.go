@@ -28,9 +28,13 @@ type recipe struct {
 		File string `yaml:"file"`
 	} `yaml:"seeds"`
 	Packages *struct {
-		Lock     string `yaml:"lock"`
-		Download int64  `yaml:"download"`
-		Unpacked int64  `yaml:"unpacked"`
+		Lock      string `yaml:"lock"`
+		Additions []struct {
+			Path string `yaml:"path"`
+			File string `yaml:"file"`
+		} `yaml:"additions"`
+		Download int64 `yaml:"download"`
+		Unpacked int64 `yaml:"unpacked"`
 	} `yaml:"packages"`
 }
 
@@ -51,6 +55,9 @@ func Build(dir fs.FS) (Artifact, error) {
 	}
 	if p := r.Packages; p != nil {
 		m.Packages = &Packages{Lock: files.blob(p.Lock, TypeNpmLock), Download: p.Download, Unpacked: p.Unpacked}
+		for _, added := range p.Additions {
+			m.Packages.Additions = append(m.Packages.Additions, Addition{Path: added.Path, File: files.blob(added.File, TypeAddition)})
+		}
 	}
 	if files.err != nil {
 		return Artifact{}, fmt.Errorf("build %s: %w", m.Ref(), files.err)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -122,7 +123,7 @@ func (s *Store) unpackAll(ctx context.Context, a blueprint.Artifact, packages []
 		}
 	}()
 	m, end := start(ctx, p, Step{Phase: Unpacking, FilesTotal: len(packages), BytesTotal: a.Manifest.Packages.Unpacked})
-	defer end()
+	defer func() { end(err) }()
 	entries, err := s.fill(ctx, dir, a, packages, m)
 	if err != nil {
 		return err
@@ -179,7 +180,29 @@ func (s *Store) fill(ctx context.Context, dir string, a blueprint.Artifact, pack
 		return nil, err
 	}
 	links, err := link(tree, packages)
-	return append(entries, links...), err
+	if err != nil {
+		return nil, err
+	}
+	added, err := add(tree, a)
+	return slices.Concat(entries, links, added), err
+}
+
+// add lays the blueprint's own files among the packages.
+func add(tree *os.Root, a blueprint.Artifact) ([]entry, error) {
+	var made []entry
+	for _, one := range a.Manifest.Packages.Additions {
+		body := a.Bytes(one.File)
+		file, err := tree.OpenFile(one.Path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+		if err != nil {
+			return nil, fmt.Errorf("unpack blueprint: add %s: %w", one.Path, err)
+		}
+		_, err = file.Write(body)
+		if err := errors.Join(err, file.Chmod(fileMode), file.Close()); err != nil {
+			return nil, fmt.Errorf("unpack blueprint: add %s: %w", one.Path, err)
+		}
+		made = append(made, entry{Path: one.Path, Kind: isFile, Mode: fileMode, Size: int64(len(body)), Sum: sha256.Sum256(body)})
+	}
+	return made, nil
 }
 
 func (s *Store) skeleton(dir string) (*os.Root, error) {

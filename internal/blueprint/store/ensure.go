@@ -94,7 +94,7 @@ func (s *Store) build(ctx context.Context, a blueprint.Artifact, p Progress) err
 	}
 	m, end := start(ctx, p, Step{Phase: Fetching, FilesTotal: len(packages), BytesTotal: a.Manifest.Packages.Download})
 	err = s.fetch(ctx, packages, m)
-	end()
+	end(err)
 	if err != nil {
 		return err
 	}

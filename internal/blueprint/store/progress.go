@@ -26,7 +26,7 @@ type Step struct {
 	Bytes      int64
 	BytesTotal int64         // 0 where it is not known
 	Left       time.Duration // an estimate; 0 where there is none
-	Done       bool          // the last Step of this phase
+	Done       bool          // the last Step of a phase that went well
 }
 
 // Progress is told of each step, about ten times a second and never twice at
@@ -45,21 +45,25 @@ type meter struct {
 	skip int64 // bytes that cost no time: guarded by mu
 }
 
-// start begins a phase; the returned function ends it.
-func start(ctx context.Context, p Progress, first Step) (*meter, func()) {
+// start begins a phase; the returned function ends it, well where err is nil.
+func start(ctx context.Context, p Progress, first Step) (*meter, func(err error)) {
 	m := &meter{tell: p, begun: time.Now(), step: first}
 	if p == nil {
-		return m, func() {}
+		return m, func(error) {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var beating sync.WaitGroup
 	p(first)
 	beating.Go(func() { m.beat(ctx) })
-	return m, func() {
+	return m, func(err error) {
 		cancel()
 		beating.Wait()
+		if err != nil {
+			return
+		}
 		last := m.now()
 		last.Left, last.Done = 0, true
+		last.BytesTotal, last.FilesTotal = last.Bytes, last.Files
 		p(last)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -35,7 +36,8 @@ type unpacking struct {
 	meter  *meter
 
 	entries []entry
-	folders map[string]bool // made by this package, relative to it
+	folders map[string]bool  // made by this package, relative to it
+	files   map[string]entry // likewise
 	bytes   int64
 	buf     []byte
 }
@@ -52,7 +54,8 @@ func unpack(ctx context.Context, tree *os.Root, tarball *os.File, u unpacking) (
 		return nil, fmt.Errorf("unpack package %s: %w", u.pkg, err)
 	}
 	defer root.Close()
-	u.root, u.folders, u.buf = root, map[string]bool{".": true}, make([]byte, 128<<10)
+	u.root, u.buf = root, make([]byte, 128<<10)
+	u.folders, u.files = map[string]bool{".": true}, map[string]entry{}
 	sum := u.pkg.Integrity.New()
 	raw := io.TeeReader(bufio.NewReaderSize(tarball, 256<<10), sum)
 	if err := u.tarball(ctx, raw); err != nil {
@@ -134,9 +137,10 @@ func (u *unpacking) place(name string) (string, error) {
 	if len(name) > u.bounds.name {
 		return "", u.hostile(name[:u.bounds.name], fmt.Sprintf("name longer than %d bytes", u.bounds.name))
 	}
-	clean := strings.TrimSuffix(strings.TrimPrefix(name, "./"), "/")
-	bad := strings.ContainsFunc(clean, func(r rune) bool { return unicode.IsControl(r) || r == '\\' })
-	if !fs.ValidPath(clean) || bad || !utf8.ValidString(clean) {
+	clean := path.Clean(name) // some packages have ./ in the middle of a name
+	up := slices.Contains(strings.Split(name, "/"), "..")
+	bad := strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || r == '\\' })
+	if up || bad || !fs.ValidPath(clean) || !utf8.ValidString(name) {
 		return "", u.hostile(name, "not a place inside the package")
 	}
 	_, rest, found := strings.Cut(clean, "/")
@@ -181,23 +185,43 @@ func (u *unpacking) file(name string, header *tar.Header, body io.Reader) error 
 	if header.Mode&0o111 != 0 || u.isProgram(name) {
 		mode = programMode
 	}
+	made := entry{Path: path.Join(u.pkg.Path, name), Kind: isFile, Mode: mode}
 	file, err := u.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, os.FileMode(mode))
 	if errors.Is(err, fs.ErrExist) {
-		return u.hostile(header.Name, "twice")
+		return u.twice(name, made, body)
 	}
 	if err != nil {
 		return fmt.Errorf("unpack package %s: %w", u.pkg, err)
 	}
-	sum := sha256.New()
-	n, err := io.CopyBuffer(io.MultiWriter(file, sum, u.meter), body, u.buf)
+	made.Size, made.Sum, err = u.copy(io.MultiWriter(file, u.meter), body)
 	err = errors.Join(err, file.Chmod(os.FileMode(mode)), file.Close(), u.root.Chtimes(name, u.when, u.when))
 	if err != nil {
 		return fmt.Errorf("unpack package %s: %q: %w", u.pkg, name, err)
 	}
-	made := entry{Path: path.Join(u.pkg.Path, name), Kind: isFile, Mode: mode, Size: n}
-	sum.Sum(made.Sum[:0])
+	u.files[name] = made
 	u.entries = append(u.entries, made)
 	return nil
+}
+
+// twice lets a second entry of one name pass where it says the same as the
+// first: some published packages have such. With two meanings it would be the
+// order of unpacking that decides.
+func (u *unpacking) twice(name string, again entry, body io.Reader) error {
+	var err error
+	if again.Size, again.Sum, err = u.copy(io.Discard, body); err != nil {
+		return fmt.Errorf("unpack package %s: %q: %w", u.pkg, name, err)
+	}
+	if first, ok := u.files[name]; !ok || first != again {
+		return u.hostile(name, "twice, and not the same")
+	}
+	return nil
+}
+
+func (u *unpacking) copy(to io.Writer, body io.Reader) (n int64, sum [sha256.Size]byte, err error) {
+	h := sha256.New()
+	n, err = io.CopyBuffer(io.MultiWriter(to, h), body, u.buf)
+	h.Sum(sum[:0])
+	return n, sum, err
 }
 
 // isProgram says whether the lockfile calls name a command: npm makes those

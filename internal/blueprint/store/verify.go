@@ -38,8 +38,9 @@ func (s *Store) verify(ctx context.Context, c Content, p Progress) error {
 		first.BytesTotal += e.Size
 	}
 	m, end := start(ctx, p, first)
-	defer end()
-	return verifyTree(ctx, c.Dir, index, m)
+	err = verifyTree(ctx, c.Dir, index, m)
+	end(err)
+	return err
 }
 
 // readIndex reads the index of a tree and holds it to its recorded digest.
