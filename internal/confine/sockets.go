@@ -100,10 +100,15 @@ func transparent(a netip.AddrPort) (int, error) {
 // can answer from it. See ip(7), IP_PKTINFO.
 func resolver(a netip.AddrPort) (int, error) {
 	return bound(a, unix.SOCK_DGRAM, unix.IPPROTO_UDP, func(fd int) error {
-		if a.Addr().Is6() {
-			return unix.SetsockoptInt(fd, unix.SOL_IPV6, unix.IPV6_RECVPKTINFO, 1)
+		if !a.Addr().Is6() {
+			return unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_PKTINFO, 1)
 		}
-		return unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_PKTINFO, 1)
+		// An address that is local by a route alone is not one to send from,
+		// for IPv6, unless the socket may use any.
+		if err := unix.SetsockoptInt(fd, unix.SOL_IPV6, unix.IPV6_FREEBIND, 1); err != nil {
+			return err
+		}
+		return unix.SetsockoptInt(fd, unix.SOL_IPV6, unix.IPV6_RECVPKTINFO, 1)
 	})
 }
 

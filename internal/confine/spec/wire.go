@@ -7,15 +7,19 @@ import "net/netip"
 //
 //	supervisor                                init (PID 1 inside)
 //	    spec + detached mounts     ──────────>  builds the walls
-//	    <──────────  sockets       (listeners, DNS, nflog: Sockets says which is which)
-//	    <──────────  notify        (the seccomp listener; init keeps no copy)
+//	    <──────────  notify        (the seccomp listener; init keeps no copy. Whoever
+//	                                has it must answer from then on: the proof makes refused calls)
+//	    <──────────  sockets       (listeners, DNS, nflog: Sockets says which is which;
+//	                                after the proof, which sees where connections arrive)
 //	    <──────────  proof         (what was tried and refused), or failed
 //	    run        ──────────>     spawner forks it
 //	    <──────────  started       (its ends of stdio, or the PTY's master)
 //	    <──────────  exited
 //	    who, dialers, signal …     at any time, answered by the same ID
 //
-// End of file on the socket ends init, and with it the sandbox.
+// End of file on the socket ends init, and with it the sandbox. Between init
+// and its spawner the same messages go, spec, run, started, exited and failed;
+// there the spec is only Env, Dir and Rlimits.
 
 // Op is the kind of a message.
 type Op string

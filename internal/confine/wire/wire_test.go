@@ -1,0 +1,157 @@
+package wire
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+)
+
+func ends(t *testing.T) (a, b *Conn) {
+	t.Helper()
+	x, y, err := Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, err = New(x); err != nil {
+		t.Fatal(err)
+	}
+	if b, err = New(y); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close(); b.Close() })
+	return a, b
+}
+
+func TestPacketsAndDescriptors(t *testing.T) {
+	a, b := ends(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	sent := spec.Message{Op: spec.OpStarted, ID: 7, PID: 9}
+	if err := a.Send(sent, int(w.Fd())); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	got, fds, err := b.Receive()
+	if err != nil || !reflect.DeepEqual(got, sent) || len(fds) != 1 {
+		t.Fatalf("%+v, %v, %v", got, fds, err)
+	}
+	if flags, err := unix.FcntlInt(uintptr(fds[0]), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+		t.Errorf("the descriptor would leak into a child: %v, %v", flags, err)
+	}
+	if _, err := unix.Write(fds[0], []byte("through")); err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(fds[0])
+	if text, err := io.ReadAll(r); string(text) != "through" || err != nil {
+		t.Errorf("%q, %v", text, err)
+	}
+
+	a.Close()
+	if _, _, err := b.Receive(); err != io.EOF {
+		t.Errorf("after the end: %v", err)
+	}
+}
+
+func TestLargeMessage(t *testing.T) {
+	a, b := ends(t)
+	m := spec.Message{Op: spec.OpRun, Command: &spec.Command{Argv: []string{strings.Repeat("x", 1<<20)}}}
+	if err := a.Send(m); err != nil {
+		t.Fatal(err)
+	}
+	got, fds, err := b.Receive()
+	if err != nil || !reflect.DeepEqual(got, m) || len(fds) != 0 {
+		t.Errorf("%d descriptors, %v", len(fds), err)
+	}
+	s := spec.Spec{Version: spec.Version, Name: "n", Env: []string{strings.Repeat("y", 1<<20)}}
+	if err := a.SendSpec(s); err != nil {
+		t.Fatal(err)
+	}
+	back, _, err := b.ReceiveSpec()
+	if err != nil || !reflect.DeepEqual(back, s) {
+		t.Errorf("%v", err)
+	}
+}
+
+// What a hostile other side may do gets an error, and no descriptor stays.
+func TestHostilePackets(t *testing.T) {
+	unsealed, err := unix.MemfdCreate("x", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(unsealed)
+	for name, c := range map[string]struct {
+		packet string
+		fds    []int
+	}{
+		"unknown field":  {`{"op":"run","more":1}`, nil},
+		"two messages":   {`{"op":"run"}{"op":"run"}`, nil},
+		"no message":     {`[]`, []int{unsealed}},
+		"cut":            {`{"op":"run","error":"` + strings.Repeat("x", maxPacket) + `"}`, nil},
+		"large, no file": {`{"op":"large"}`, nil},
+		"unsealed file":  {`{"op":"large"}`, []int{unsealed}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := ends(t)
+			before := open(t)
+			if err := a.send([]byte(c.packet), c.fds); err != nil {
+				t.Fatal(err)
+			}
+			if m, fds, err := b.Receive(); err == nil || errors.Is(err, io.EOF) {
+				t.Errorf("took %+v, %v, %v", m, fds, err)
+			}
+			if after := open(t); after != before {
+				t.Errorf("%d descriptors: want %d", after, before)
+			}
+		})
+	}
+}
+
+func open(t *testing.T) int {
+	t.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(fds)
+}
+
+// Law: what is decoded, written and decoded again is the same.
+func FuzzDecode(f *testing.F) {
+	for _, m := range []spec.Message{
+		{Op: spec.OpRun, ID: 1, Command: &spec.Command{Argv: []string{"a"}, TTY: true, Rows: 2}},
+		{Op: spec.OpFailed, Wall: spec.NetworkWall, Error: "x", Errno: 2},
+		{Op: spec.OpSockets, Sockets: []spec.Socket{{Use: spec.Router}}},
+	} {
+		b, err := json.Marshal(m)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := decode(b)
+		if err != nil {
+			return
+		}
+		again, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := decode(again)
+		third, _ := json.Marshal(n)
+		if err != nil || string(third) != string(again) {
+			t.Errorf("%s became %s: %v", again, third, err)
+		}
+	})
+}

@@ -1,0 +1,259 @@
+package launch
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+	"github.com/nemoclaw/nemoclaw/internal/launch/launchtest"
+)
+
+// listener is the handed-out listener of one use.
+func (s *sandbox) listener(use spec.SocketUse, at string) net.Listener {
+	s.t.Helper()
+	for _, h := range s.Sockets() {
+		if h.Use != use || at != "" && h.Addr != netip.MustParseAddrPort(at) {
+			continue
+		}
+		l, err := net.FileListener(h.File)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.t.Cleanup(func() { l.Close() })
+		return l
+	}
+	s.t.Fatalf("no socket for %s", use)
+	return nil
+}
+
+// sayAddress answers each connection with the address it was for.
+func sayAddress(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		_, _ = c.Read(make([]byte, 4096)) // unread, it would be answered with a reset
+		fmt.Fprintf(c, "HTTP/1.0 200 OK\r\n\r\n%s", c.LocalAddr())
+		c.Close()
+	}
+}
+
+func TestEveryConnectionIsCaptured(t *testing.T) {
+	s := up(t)
+	s.needs("curl")
+	go sayAddress(s.listener(spec.Capture4, ""))
+	go sayAddress(s.listener(spec.Capture6, ""))
+	go sayAddress(s.listener(spec.Router, "127.0.0.1:11434"))
+	go sayAddress(s.listener(spec.Router, "[::1]:11434"))
+	for _, a := range []string{
+		"203.0.113.5:443", "8.8.8.8:53", "169.254.169.254:80", "10.0.0.1:22", "[2001:db8::1]:443", "[fd00:ec2::254]:80", "[64:ff9b::a9fe:a9fe]:80",
+		"127.0.0.1:11434", "[::1]:11434",
+	} {
+		s.wants("curl -s --noproxy '*' --max-time 5 http://"+a, a)
+	}
+	s.refuses("exec 3<>/dev/tcp/127.0.0.1/9", "Connection refused")
+	s.refuses("exec 3<>/dev/tcp/::1/9", "Connection refused")
+}
+
+// Without a gate there is no way out at all.
+func TestNoListenerNoNetwork(t *testing.T) {
+	s := up(t)
+	for _, h := range s.Sockets() {
+		h.File.Close()
+	}
+	s.refuses("exec 3<>/dev/tcp/203.0.113.5/80", "Connection refused")
+	s.refuses("exec 3<>/dev/tcp/2001:db8::1/80", "Connection refused")
+	s.wants("cat /proc/net/dev | grep -c :", "1\n")
+}
+
+func TestCaptureOff(t *testing.T) {
+	s := up(t, func(s *spec.Spec) { s.Network = spec.Network{CaptureOff: true} })
+	s.refuses("exec 3<>/dev/tcp/203.0.113.5/80", "unreachable")
+	s.refuses("exec 3<>/dev/tcp/127.0.0.1/80", "unreachable")
+	if len(s.Sockets()) != 0 {
+		t.Errorf("sockets %v", s.Sockets())
+	}
+}
+
+// Everything that is not TCP is refused at once, and told.
+func TestOthersAreRefusedAndTold(t *testing.T) {
+	s := up(t)
+	s.needs("python3")
+	send := func(family, to, port string) string {
+		return fmt.Sprintf(`python3 -c 'import socket; s=socket.socket(socket.%s, socket.SOCK_DGRAM); s.sendto(b"payload-of-%s", ("%s", %s)); print("sent")'`, family, port, to, port)
+	}
+	told := make(chan []byte, 64)
+	for _, h := range s.Sockets() {
+		if h.Use == spec.Refused {
+			go func() {
+				for {
+					b := make([]byte, 4096)
+					n, err := h.File.Read(b)
+					if err != nil {
+						return
+					}
+					told <- b[:n]
+				}
+			}()
+		}
+	}
+	for _, c := range [][3]string{{"AF_INET", "203.0.113.5", "443"}, {"AF_INET6", "2001:db8::1", "4433"}} {
+		s.refuses(send(c[0], c[1], c[2]), "Operation not permitted")
+		for deadline := time.After(5 * time.Second); ; {
+			select {
+			case b := <-told:
+				if !strings.Contains(string(b), "payload-of-"+c[2]) {
+					continue
+				}
+			case <-deadline:
+				t.Errorf("%s: nobody was told", c[1])
+			}
+			break
+		}
+	}
+	s.wants(send("AF_INET", "127.0.0.1", "5353"), "sent\n")
+}
+
+// Any name server is the gate's, and answers come from where one asked.
+func TestAnyNameServerIsOurs(t *testing.T) {
+	s := up(t)
+	s.needs("python3")
+	for _, h := range s.Sockets() {
+		if h.Use == spec.Names4 || h.Use == spec.Names6 {
+			c, err := net.FilePacketConn(h.File)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			go echo(c.(*net.UDPConn))
+		}
+	}
+	ask := func(family, at string) string {
+		return fmt.Sprintf(`python3 -c 'import socket; s=socket.socket(socket.%s, socket.SOCK_DGRAM); s.settimeout(5); s.connect(("%s",53)); s.send(b"name?"); print(s.recv(99).decode())'`, family, at)
+	}
+	s.wants(ask("AF_INET", "8.8.8.8"), "name?\n")
+	s.wants(ask("AF_INET", "127.0.0.53"), "name?\n")
+	s.wants(ask("AF_INET6", "2001:4860:4860::8888"), "name?\n")
+}
+
+// echo answers from the address that was asked, as the gate does: the kernel's
+// own note of it is sent back.
+func echo(c *net.UDPConn) {
+	b, oob := make([]byte, 512), make([]byte, 128)
+	for {
+		n, m, _, from, err := c.ReadMsgUDPAddrPort(b, oob)
+		if err != nil {
+			return
+		}
+		note := oob[:m]
+		if cm, err := unix.ParseSocketControlMessage(note); err == nil && len(cm) == 1 && cm[0].Header.Level == unix.SOL_IP {
+			// in_pktinfo: interface, our address, header's destination.
+			copy(cm[0].Data[0:4], []byte{0, 0, 0, 0})
+			copy(cm[0].Data[4:8], cm[0].Data[8:12])
+		}
+		_, _, _ = c.WriteMsgUDPAddrPort(b[:n], note, from)
+	}
+}
+
+func TestDialReachesTheInside(t *testing.T) {
+	s := up(t)
+	s.needs("python3")
+	p, err := s.Run(t.Context(), spec.Command{Argv: []string{"python3", "-c", `
+import socket
+l = socket.create_server(("127.0.0.1", 18789)); m = socket.create_server(("::1", 18789), family=socket.AF_INET6)
+print("ready", flush=True)
+for x in (l, m, l, l, l, l, l):
+    c, _ = x.accept(); c.sendall(b"inside"); c.close()
+`}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.ReadFull(p.Stdout(), make([]byte, 6))
+	for i, a := range []string{"127.0.0.1:18789", "[::1]:18789", "127.0.0.1:18789", "127.0.0.1:18789", "127.0.0.1:18789", "127.0.0.1:18789", "127.0.0.1:18789"} {
+		c, err := s.Dial(t.Context(), netip.MustParseAddrPort(a))
+		if err != nil {
+			t.Fatalf("%d: %v", i, err)
+		}
+		b, err := io.ReadAll(c)
+		if string(b) != "inside" || err != nil {
+			t.Errorf("%s: %q, %v", a, b, err)
+		}
+		c.Close()
+	}
+	if c, err := s.Dial(t.Context(), netip.MustParseAddrPort("127.0.0.1:1")); err == nil {
+		t.Error("dialled a port where nobody listens")
+		c.Close()
+	}
+	// The gate's listener takes the connection, so only a full backlog keeps
+	// one waiting; ctx has passed before it begins.
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Dial(ctx, netip.MustParseAddrPort("203.0.113.5:80")); err == nil {
+		t.Error("dialled with a context that was over")
+	}
+}
+
+func TestWhoHoldsASocket(t *testing.T) {
+	s := up(t)
+	l := s.listener(spec.Capture4, "")
+	_, err := s.Run(t.Context(), spec.Command{Argv: []string{"bash", "-c", "exec 3<>/dev/tcp/203.0.113.5/80; read -u 3"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	local, remote := addrPort(c.RemoteAddr()), addrPort(c.LocalAddr())
+	p, ok := s.Who(t.Context(), local, remote)
+	if !ok || !strings.HasSuffix(p.Exe, "/bash") || p.Ino == 0 || p.Name != "bash" {
+		t.Errorf("who: %+v, %v", p, ok)
+	}
+	if q, ok := s.Look(t.Context(), p.PID); !ok || q.Exe != p.Exe {
+		t.Errorf("look: %+v, %v", q, ok)
+	}
+	if p, ok := s.Who(t.Context(), remote, local); ok {
+		t.Errorf("the gate's own side is held by %+v", p)
+	}
+	if p, ok := s.Look(t.Context(), 1); ok {
+		t.Errorf("PID 1 is no agent: %+v", p)
+	}
+
+	// A child that holds it as well: nobody can say who asks.
+	_, err = s.Run(t.Context(), spec.Command{Argv: []string{"bash", "-c", "exec 3<>/dev/tcp/203.0.113.6/80; sleep 100 & echo go >&3; wait"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	io.ReadFull(d, make([]byte, 3))
+	if p, ok := s.Who(t.Context(), addrPort(d.RemoteAddr()), addrPort(d.LocalAddr())); ok {
+		t.Errorf("a shared socket is held by %+v", p)
+	}
+}
+
+func addrPort(a net.Addr) netip.AddrPort { return netip.MustParseAddrPort(a.String()) }
+
+func TestGatePortIsTheSpecs(t *testing.T) {
+	s := up(t)
+	l := s.listener(spec.Capture4, "")
+	if got := addrPort(l.Addr()).Port(); got != launchtest.GatePort {
+		t.Errorf("port %d", got)
+	}
+	// Nobody inside can share it.
+	s.needs("python3")
+	s.refuses(`python3 -c 'import socket; s=socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("203.0.113.5", 12345)); s.listen()'`, "Address already in use")
+}
