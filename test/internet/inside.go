@@ -61,7 +61,8 @@ func NewInside(t testing.TB) *Inside {
 	}
 	i := &Inside{GatePort: gatePort, wire: pair[0]}
 	t.Cleanup(func() {
-		unix.Close(i.wire) // the child ends with it
+		unix.Close(i.wire)
+		c.Process.Kill() // it holds nothing worth an orderly end
 		c.Wait()
 	})
 	i.takeSockets(t)
