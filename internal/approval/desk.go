@@ -12,6 +12,7 @@ const (
 	retry   = time.Minute         // after an answer: in which one retry may use a once, and denied refuses
 	longest = 30 * 24 * time.Hour // a longer allow is a rule of the policy
 	waiting = 24 * time.Hour      // an unanswered question nobody asks again
+	dial    = 10 * time.Minute    // a connection that has taken a once and says no more
 	past    = time.Hour           // what has ended is listed this long
 )
 
@@ -208,7 +209,7 @@ func (d *Desk) tick(now time.Time) {
 }
 
 // age ends an item whose time has come. A once that a connection has taken
-// ends with it.
+// ends with it, or at the latest when no dial could still be under way.
 func (d *Desk) age(it *Item) {
 	switch it.State {
 	case StatePending:
@@ -220,7 +221,8 @@ func (d *Desk) age(it *Item) {
 			d.end(it)
 		}
 	case StateOnce:
-		if !it.Taken && !it.holds(d.now) {
+		late := it.Taken && d.now.Sub(it.Until) > dial
+		if late || !it.Taken && !it.holds(d.now) {
 			d.end(it)
 		}
 	}

@@ -374,4 +374,13 @@ func TestTakenOnce(t *testing.T) {
 		t.Fatal("it got through")
 	}
 	s.state(91, id, StateExpired)
+
+	id = s.ask(100, curl, Wait)
+	s.answer(101, id, Answer{Allow: true}, StateOnce)
+	s.claim(101, id, Allowed) // and never a word again
+	s.state(700, id, StateOnce)
+	s.state(800, id, StateExpired)
+	if s.d.Used(at(801), id) {
+		t.Fatal("too late")
+	}
 }

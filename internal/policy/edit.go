@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -66,9 +67,25 @@ func (e Entry) rule(action Action) (*rule, error) {
 	return r, nil
 }
 
+// maxNote bounds a note: the path of a program, which the agent chooses, may
+// stand in it.
+const maxNote = 200
+
 // oneLine makes a note of any text.
 func oneLine(text string) string {
-	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }), " ")
+	shown := []rune(strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case r == unicode.ReplacementChar || !unicode.IsPrint(r):
+			return '?'
+		}
+		return r
+	}, text))
+	if len(shown) > maxNote {
+		shown = append(shown[:maxNote], '…')
+	}
+	return strings.TrimSpace(string(shown))
 }
 
 func addRule(data []byte, action Action, e Entry) ([]byte, error) {

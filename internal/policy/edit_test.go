@@ -78,6 +78,7 @@ func TestEditsKeepTheRest(t *testing.T) {
 		{Host: "lan.example.org", Port: 443, Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.7/32"), netip.MustParsePrefix("fd00::/64")}},
 		{Host: "10.0.0.0/8", Port: 5432, Expires: time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC), Binaries: []string{"/usr/bin/psql"}},
 		{Host: "2001:db8::1", Port: 22},
+		{Host: "odd.example.org", Port: 1, Note: "for /tmp/\x1b[31m\xff\u202e\u00a0\n- host: \"evil.org\" " + strings.Repeat("x", 5000)},
 	}
 	for name, text := range layouts {
 		for _, e := range entries {
