@@ -45,7 +45,7 @@ func (k *keeper) gates(log *inference.Log) {
 	k.router = inference.New(inference.Config{
 		Policy:  k.policies.inference.Load,
 		Key:     k.key,
-		Record:  func(c inference.Call) { k.record.Event(callRecord(c)) },
+		Record:  k.call,
 		Who:     k.callerName,
 		Log:     log,
 		Blocked: k.blocked,
@@ -162,6 +162,14 @@ func networkEvent(e egress.Event) audit.Event {
 	return audit.Event{
 		Kind: kind, Wall: string(spec.NetworkWall), Verdict: e.Verdict.String(), Program: e.Program, PID: e.PID,
 		Target: e.Target, Rule: e.Rule, Why: e.Why, Count: count,
+	}
+}
+
+// call writes one model call down. What asked for no model and was not refused
+// (a list of models, a health check) is none.
+func (k *keeper) call(c inference.Call) {
+	if c.Asked != "" || c.Refused || c.Error != "" {
+		k.record.Event(callRecord(c))
 	}
 }
 
