@@ -4,90 +4,176 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"github.com/google/nftables"
-	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 )
 
+// Names of linux/netfilter/nf_tables.h and nfnetlink.h that x/sys lacks.
+const (
+	tproxyFamily  = 1 // NFTA_TPROXY_FAMILY
+	tproxyRegPort = 3 // NFTA_TPROXY_REG_PORT
+	accepted      = 1 // NF_ACCEPT
+
+	priorityEarly = -150
+	priorityPlain = 0
+)
+
 // family is what differs between IPv4 and IPv6 in the rules.
 type family struct {
-	nft         nftables.TableFamily
-	destination expr.Payload // the part of the destination that says "loopback"
-	loopback    []byte
-	prohibited  uint8 // code of "administratively prohibited" in ICMP, ICMPv6
+	number     byte
+	offset     uint32 // in the header, of the part of the destination that says "loopback"
+	loopback   []byte
+	prohibited byte // code of "administratively prohibited" in ICMP, ICMPv6
 }
 
-var families = map[bool]family{
-	false: {nftables.TableFamilyIPv4, expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 16, Len: 1}, []byte{127}, 13},
-	true:  {nftables.TableFamilyIPv6, expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 24, Len: 16}, append(make([]byte, 15), 1), 1},
-}
+var (
+	inet4 = family{unix.AF_INET, 16, []byte{127}, 13}
+	inet6 = family{unix.AF_INET6, 24, append(make([]byte, 15), 1), 1}
+)
 
 // capture sets the rules that bring all TCP to the gate's port, and refuse
-// what is not TCP.
+// what is not TCP, in one transaction.
 func capture(port uint16, v6 bool) error {
-	c, err := nftables.New()
+	fd, err := talk(unix.NETLINK_NETFILTER)
 	if err != nil {
-		return act("open netlink for", "rules", err)
+		return err
 	}
-	rulesOf(c, families[false], port)
+	defer unix.Close(fd)
+	p := &packet{}
+	batch := binary.BigEndian.AppendUint16([]byte{unix.AF_UNSPEC, unix.NFNETLINK_V0}, unix.NFNL_SUBSYS_NFTABLES)
+	p.message(unix.NFNL_MSG_BATCH_BEGIN, 0, batch...)
+	rulesOf(p, inet4, port)
 	if v6 {
-		rulesOf(c, families[true], port)
+		rulesOf(p, inet6, port)
 	}
-	return act("set rules for", fmt.Sprintf("capture at port %d", port), c.Flush())
+	last := p.seq
+	p.message(unix.NFNL_MSG_BATCH_END, 0, batch...)
+	return act("set rules for", fmt.Sprintf("capture at port %d", port), exchange(fd, p, last))
 }
 
-func rulesOf(c *nftables.Conn, f family, port uint16) {
-	t := c.AddTable(&nftables.Table{Name: "nemoclaw", Family: f.nft})
-	pre := c.AddChain(&nftables.Chain{Name: "capture", Table: t, Type: nftables.ChainTypeFilter,
-		Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityMangle})
-	c.AddRule(&nftables.Rule{Table: t, Chain: pre, Exprs: captured(f, port)})
+const (
+	tableName    = "nemoclaw"
+	captureChain = "capture"
+	refuseChain  = "refuse"
+)
 
-	out := c.AddChain(&nftables.Chain{Name: "refuse", Table: t, Type: nftables.ChainTypeFilter,
-		Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityFilter})
-	for _, offset := range []uint32{0, 2} { // source port, destination port
-		c.AddRule(&nftables.Rule{Table: t, Chain: out, Exprs: names(offset)})
-	}
-	c.AddRule(&nftables.Rule{Table: t, Chain: out, Exprs: refused(f)})
+func rulesOf(p *packet, f family, port uint16) {
+	netfilter(p, f, unix.NFT_MSG_NEWTABLE)
+	p.text(unix.NFTA_TABLE_NAME, tableName)
+	chain(p, f, captureChain, unix.NF_INET_PRE_ROUTING, priorityEarly)
+	rule(p, f, captureChain, func() { captured(p, f, port) })
+	chain(p, f, refuseChain, unix.NF_INET_LOCAL_OUT, priorityPlain)
+	rule(p, f, refuseChain, func() { names(p, 0) }) // from port 53
+	rule(p, f, refuseChain, func() { names(p, 2) }) // to port 53
+	rule(p, f, refuseChain, func() { refused(p, f) })
+}
+
+// netfilter begins a message that makes something. Each asks for an
+// acknowledgement, so that the last of the batch has one.
+func netfilter(p *packet, f family, kind uint16) {
+	p.message(unix.NFNL_SUBSYS_NFTABLES<<8|kind, unix.NLM_F_CREATE|unix.NLM_F_APPEND|unix.NLM_F_ACK, f.number, unix.NFNETLINK_V0, 0, 0)
+}
+
+func chain(p *packet, f family, name string, hook uint32, priority int32) {
+	netfilter(p, f, unix.NFT_MSG_NEWCHAIN)
+	p.text(unix.NFTA_CHAIN_TABLE, tableName)
+	p.text(unix.NFTA_CHAIN_NAME, name)
+	p.nest(unix.NLA_F_NESTED|unix.NFTA_CHAIN_HOOK, func() {
+		p.number(unix.NFTA_HOOK_HOOKNUM, hook)
+		p.number(unix.NFTA_HOOK_PRIORITY, uint32(priority))
+	})
+	p.text(unix.NFTA_CHAIN_TYPE, "filter")
+}
+
+func rule(p *packet, f family, chain string, expressions func()) {
+	netfilter(p, f, unix.NFT_MSG_NEWRULE)
+	p.text(unix.NFTA_RULE_TABLE, tableName)
+	p.text(unix.NFTA_RULE_CHAIN, chain)
+	p.nest(unix.NLA_F_NESTED|unix.NFTA_RULE_EXPRESSIONS, expressions)
 }
 
 // captured: TCP to anywhere but loopback goes to the transparent listener.
-func captured(f family, port uint16) []expr.Any {
-	dst := f.destination
-	return []expr.Any{
-		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_TCP}},
-		&dst,
-		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: f.loopback},
-		&expr.Immediate{Register: 1, Data: binary.BigEndian.AppendUint16(nil, port)},
-		&expr.TProxy{Family: byte(f.nft), TableFamily: byte(f.nft), RegPort: 1},
-	}
+func captured(p *packet, f family, port uint16) {
+	loadProtocol(p)
+	compare(p, unix.NFT_CMP_EQ, unix.IPPROTO_TCP)
+	loadBytes(p, unix.NFT_PAYLOAD_NETWORK_HEADER, f.offset, len(f.loopback))
+	compare(p, unix.NFT_CMP_NEQ, f.loopback...)
+	loadValue(p, binary.BigEndian.AppendUint16(nil, port))
+	expression(p, "tproxy", func() {
+		p.number(tproxyFamily, uint32(f.number))
+		p.number(tproxyRegPort, unix.NFT_REG_1)
+	})
 }
 
 // names: UDP from and to port 53 is the gate's resolver, whatever address was
 // asked; its answers come from that address, which is not loopback.
-func names(offset uint32) []expr.Any {
-	return []expr.Any{
-		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_UDP}},
-		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 2},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{0, 53}},
-		&expr.Verdict{Kind: expr.VerdictAccept},
-	}
+func names(p *packet, offset uint32) {
+	loadProtocol(p)
+	compare(p, unix.NFT_CMP_EQ, unix.IPPROTO_UDP)
+	loadBytes(p, unix.NFT_PAYLOAD_TRANSPORT_HEADER, offset, 2)
+	compare(p, unix.NFT_CMP_EQ, 0, 53)
+	expression(p, "immediate", func() {
+		p.number(unix.NFTA_IMMEDIATE_DREG, unix.NFT_REG_VERDICT)
+		p.nest(unix.NLA_F_NESTED|unix.NFTA_IMMEDIATE_DATA, func() {
+			p.nest(unix.NLA_F_NESTED|unix.NFTA_DATA_VERDICT, func() { p.number(unix.NFTA_VERDICT_CODE, accepted) })
+		})
+	})
 }
 
 // refused: everything else that is not TCP and not for loopback is told so at
 // once, and logged for the supervisor. The packet could go nowhere in any
 // case; without the refusal it would be silence.
-func refused(f family) []expr.Any {
-	dst := f.destination
-	return []expr.Any{
-		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
-		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: []byte{unix.IPPROTO_TCP}},
-		&dst,
-		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: f.loopback},
-		&expr.Log{Key: 1 << unix.NFTA_LOG_GROUP, Group: spec.RefusedGroup},
-		&expr.Reject{Type: unix.NFT_REJECT_ICMP_UNREACH, Code: f.prohibited},
-	}
+func refused(p *packet, f family) {
+	loadProtocol(p)
+	compare(p, unix.NFT_CMP_NEQ, unix.IPPROTO_TCP)
+	loadBytes(p, unix.NFT_PAYLOAD_NETWORK_HEADER, f.offset, len(f.loopback))
+	compare(p, unix.NFT_CMP_NEQ, f.loopback...)
+	expression(p, "log", func() {
+		p.attribute(unix.NFTA_LOG_GROUP, binary.BigEndian.AppendUint16(nil, spec.RefusedGroup))
+	})
+	expression(p, "reject", func() {
+		p.number(unix.NFTA_REJECT_TYPE, unix.NFT_REJECT_ICMP_UNREACH)
+		p.attribute(unix.NFTA_REJECT_ICMP_CODE, []byte{f.prohibited})
+	})
+}
+
+// The parts of a rule. They work on one register of 16 bytes.
+
+func expression(p *packet, name string, inner func()) {
+	p.nest(unix.NLA_F_NESTED|unix.NFTA_LIST_ELEM, func() {
+		p.text(unix.NFTA_EXPR_NAME, name)
+		p.nest(unix.NLA_F_NESTED|unix.NFTA_EXPR_DATA, inner)
+	})
+}
+
+func loadProtocol(p *packet) {
+	expression(p, "meta", func() {
+		p.number(unix.NFTA_META_DREG, unix.NFT_REG_1)
+		p.number(unix.NFTA_META_KEY, unix.NFT_META_L4PROTO)
+	})
+}
+
+func loadBytes(p *packet, base, offset uint32, size int) {
+	expression(p, "payload", func() {
+		p.number(unix.NFTA_PAYLOAD_DREG, unix.NFT_REG_1)
+		p.number(unix.NFTA_PAYLOAD_BASE, base)
+		p.number(unix.NFTA_PAYLOAD_OFFSET, offset)
+		p.number(unix.NFTA_PAYLOAD_LEN, uint32(size))
+	})
+}
+
+func loadValue(p *packet, value []byte) {
+	expression(p, "immediate", func() {
+		p.number(unix.NFTA_IMMEDIATE_DREG, unix.NFT_REG_1)
+		p.nest(unix.NLA_F_NESTED|unix.NFTA_IMMEDIATE_DATA, func() { p.attribute(unix.NFTA_DATA_VALUE, value) })
+	})
+}
+
+func compare(p *packet, op uint32, value ...byte) {
+	expression(p, "cmp", func() {
+		p.number(unix.NFTA_CMP_SREG, unix.NFT_REG_1)
+		p.number(unix.NFTA_CMP_OP, op)
+		p.nest(unix.NLA_F_NESTED|unix.NFTA_CMP_DATA, func() { p.attribute(unix.NFTA_DATA_VALUE, value) })
+	})
 }

@@ -1,11 +1,10 @@
 package confine
 
 import (
+	"encoding/binary"
 	"errors"
-	"fmt"
 	"os"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -31,41 +30,26 @@ func raiseLoopback() error {
 // routeAll makes every address of both families one of our own, so that a
 // packet for anywhere arrives on loopback. v6 says whether there is IPv6.
 func routeAll(v6 bool) error {
-	c, err := netlink.Dial(unix.NETLINK_ROUTE, nil)
-	if err != nil {
-		return act("open netlink for", "routes", err)
-	}
-	defer c.Close()
-	families := []uint8{unix.AF_INET}
-	if v6 {
-		families = append(families, unix.AF_INET6)
-	}
-	for _, f := range families {
-		if err := routeLocal(c, f); err != nil {
-			return fmt.Errorf("route all addresses of family %d to lo: %w", f, err)
-		}
-	}
-	return nil
-}
-
-// routeLocal adds "local default dev lo". See rtnetlink(7).
-func routeLocal(c *netlink.Conn, family uint8) error {
-	scope := uint8(unix.RT_SCOPE_HOST)
-	if family == unix.AF_INET6 {
-		scope = unix.RT_SCOPE_UNIVERSE
-	}
-	// struct rtmsg: family, lengths of destination and source, tos, table,
-	// protocol, scope, type, flags.
-	msg := []byte{family, 0, 0, 0, unix.RT_TABLE_MAIN, unix.RTPROT_STATIC, scope, unix.RTN_LOCAL, 0, 0, 0, 0}
-	attr, err := netlink.MarshalAttributes([]netlink.Attribute{{Type: unix.RTA_OIF, Data: []byte{loopback, 0, 0, 0}}})
+	fd, err := talk(unix.NETLINK_ROUTE)
 	if err != nil {
 		return err
 	}
-	_, err = c.Execute(netlink.Message{
-		Header: netlink.Header{Type: unix.RTM_NEWROUTE, Flags: netlink.Request | netlink.Acknowledge | netlink.Create | netlink.Excl},
-		Data:   append(msg, attr...),
-	})
-	return err
+	defer unix.Close(fd)
+	p := &packet{}
+	routeLocal(p, unix.AF_INET, unix.RT_SCOPE_HOST)
+	if v6 {
+		routeLocal(p, unix.AF_INET6, unix.RT_SCOPE_UNIVERSE)
+	}
+	return act("route all addresses to", "lo", exchange(fd, p, p.seq))
+}
+
+// routeLocal writes "local default dev lo". See rtnetlink(7), struct rtmsg:
+// family, lengths of destination and source, tos, table, protocol, scope,
+// type, flags.
+func routeLocal(p *packet, family, scope byte) {
+	p.message(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK,
+		family, 0, 0, 0, unix.RT_TABLE_MAIN, unix.RTPROT_STATIC, scope, unix.RTN_LOCAL, 0, 0, 0, 0)
+	p.attribute(unix.RTA_OIF, binary.NativeEndian.AppendUint32(nil, loopback))
 }
 
 // hasIPv6 says whether this kernel has IPv6 at all. Without it there is

@@ -2,8 +2,6 @@ package confine
 
 import (
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -157,64 +155,30 @@ const (
 // bound to the group, gives the first 128 bytes of each packet, and each at
 // once instead of in batches.
 func refusedLog() (int, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
+	fd, err := talk(unix.NETLINK_NETFILTER)
 	if err != nil {
 		return -1, err
 	}
-	mode := binary.BigEndian.AppendUint32(nil, nflogCopyBytes)
-	for _, a := range [][]byte{
-		attribute(nflogCommand, []byte{nflogCommandBind}),
-		attribute(nflogMode, append(mode, nflogCopyPacket, 0)),
-		attribute(nflogThreshold, binary.BigEndian.AppendUint32(nil, 1)),
-	} {
-		if err := nflogSet(fd, a); err != nil {
-			unix.Close(fd)
-			return -1, err
-		}
+	p := &packet{}
+	nflog(p, nflogCommand, []byte{nflogCommandBind})
+	nflog(p, nflogMode, append(binary.BigEndian.AppendUint32(nil, nflogCopyBytes), nflogCopyPacket, 0))
+	nflog(p, nflogThreshold, binary.BigEndian.AppendUint32(nil, 1))
+	err = exchange(fd, p, p.seq)
+	if err == nil {
+		err = unix.SetNonblock(fd, true)
 	}
-	if err := unix.SetNonblock(fd, true); err != nil {
+	if err != nil {
 		unix.Close(fd)
-		return -1, err
+		return -1, act("bind", "packet log", err)
 	}
 	return fd, nil
 }
 
-// nflogSet sends one configuration message for our group and takes its
-// acknowledgement.
-func nflogSet(fd int, attr []byte) error {
-	b := binary.NativeEndian.AppendUint32(nil, uint32(unix.SizeofNlMsghdr+4+len(attr)))
-	b = binary.NativeEndian.AppendUint16(b, nflogConfig)
-	b = binary.NativeEndian.AppendUint16(b, unix.NLM_F_REQUEST|unix.NLM_F_ACK)
-	b = append(b, make([]byte, 8)...) // sequence and port, both 0
-	b = append(b, unix.AF_UNSPEC, unix.NFNETLINK_V0)
-	b = binary.BigEndian.AppendUint16(b, spec.RefusedGroup)
-	b = append(b, attr...)
-	if err := unix.Sendto(fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return act("configure", "packet log", err)
-	}
-	answer := make([]byte, 1024)
-	n, _, err := unix.Recvfrom(fd, answer, 0)
-	if err != nil {
-		return act("configure", "packet log", err)
-	}
-	if n < unix.SizeofNlMsghdr+4 || binary.NativeEndian.Uint16(answer[4:]) != unix.NLMSG_ERROR {
-		return errors.New("configure packet log: strange answer")
-	}
-	if e := int32(binary.NativeEndian.Uint32(answer[unix.SizeofNlMsghdr:])); e != 0 {
-		return fmt.Errorf("configure packet log: %w", unix.Errno(-e))
-	}
-	return nil
-}
-
-// attribute is one netlink attribute, padded. See netlink(7).
-func attribute(kind uint16, data []byte) []byte {
-	b := binary.NativeEndian.AppendUint16(nil, uint16(4+len(data)))
-	b = binary.NativeEndian.AppendUint16(b, kind)
-	b = append(b, data...)
-	for len(b)%4 != 0 {
-		b = append(b, 0)
-	}
-	return b
+// nflog writes one setting of our group.
+func nflog(p *packet, kind uint16, value []byte) {
+	header := binary.BigEndian.AppendUint16([]byte{unix.AF_UNSPEC, unix.NFNETLINK_V0}, spec.RefusedGroup)
+	p.message(nflogConfig, unix.NLM_F_ACK, header...)
+	p.attribute(kind, value)
 }
 
 func four(a netip.Addr) [4]byte {
