@@ -70,7 +70,7 @@ func (f Facts) landlock() []Lack {
 	case l.ABI < MinABI:
 		lack.Have = fmt.Sprintf("ABI %d", l.ABI)
 		lack.Remedy = kernelRemedy(f.Distro)
-	case l.Tried && !(l.Refuses && l.Renames):
+	case l.Tried && (!l.Refuses || !l.Renames):
 		lack.Have = fmt.Sprintf("ABI %d, which does not do what it says (refuses: %t, renames: %t)", l.ABI, l.Refuses, l.Renames)
 		lack.Want = "a kernel whose Landlock holds"
 		lack.Remedy = "update the kernel (" + f.Release + ") and reboot"

@@ -25,9 +25,7 @@ func tryNamespaces() (works bool, why string) {
 	}}
 	p, err := os.StartProcess("/", []string{"/"}, attr)
 	if err == nil { // impossible: the kernel executes no folder
-		p.Kill()
-		p.Wait()
-		return false, "a folder was executed"
+		return false, errors.Join(errors.New("a folder was executed"), p.Kill(), p.Release()).Error()
 	}
 	if errors.Is(err, unix.EACCES) {
 		return true, ""
@@ -54,7 +52,7 @@ func lookLandlock(l Landlock) Landlock {
 	if err != nil {
 		return l
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // in /tmp, it goes in the end
 	tried := make(chan Landlock, 1)
 	go func() {
 		// A thread behind Landlock stays behind it: it is never unlocked, so
@@ -105,15 +103,14 @@ func confine(abi int, folders ...string) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(set)
+	defer func() { _ = unix.Close(set) }()
 	for _, d := range folders {
 		fd, err := unix.Open(d, unix.O_PATH|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return err
 		}
 		err = ll.LandlockAddPathBeneathRule(set, &ll.PathBeneathAttr{AllowedAccess: all, ParentFd: fd}, 0)
-		unix.Close(fd)
-		if err != nil {
+		if err := errors.Join(err, unix.Close(fd)); err != nil {
 			return err
 		}
 	}

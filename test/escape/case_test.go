@@ -101,12 +101,13 @@ func attackDoor(args []string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
-	i := slices.IndexFunc(cases(), func(c attackCase) bool { return c.id == args[0] })
+	all := cases()
+	i := slices.IndexFunc(all, func(c attackCase) bool { return c.id == args[0] })
 	if i < 0 {
 		fmt.Fprintln(os.Stderr, "no such case:", args[0])
 		return 2
 	}
-	b, err := json.Marshal(judge(cases()[i].attack(w)))
+	b, err := json.Marshal(judge(all[i].attack(w)))
 	if err != nil {
 		return 2
 	}

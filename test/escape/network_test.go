@@ -103,7 +103,10 @@ func runs(argv ...string) func(world) error {
 		if loot(out, w.Token) == nil {
 			return nil
 		}
-		return fmt.Errorf("%v: %s", err, lastLine(string(out)))
+		if err == nil {
+			err = errors.New("no token")
+		}
+		return fmt.Errorf("%w: %s", err, lastLine(string(out)))
 	}
 }
 

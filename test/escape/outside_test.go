@@ -28,7 +28,7 @@ func outside(t *testing.T) world {
 		Shared: filepath.Join(dir, "shared"), Bound: filepath.Join(dir, "bound"),
 		Root: filepath.Join(dir, "root"), System: filepath.Join(dir, "program"), Scratch: filepath.Join(dir, "scratch"),
 		Memory: filepath.Join("/dev/shm", marker), Temp: filepath.Join(os.TempDir(), marker+".txt"),
-		Segment: 0x10000000 + int(unix.Getpid())<<8 + int(dir[len(dir)-1]),
+		Segment: 0x10000000 + unix.Getpid()<<8 + int(dir[len(dir)-1]),
 		Host:    ownAddress(t),
 	}
 	w.Outside, err = here()

@@ -42,12 +42,15 @@ func processCases() []attackCase {
 		{id: "E101", name: "keys in the environment", attack: func(w world) error { return loot([]byte(strings.Join(os.Environ(), "\n")), w.Token) }},
 		{id: "E101 init", name: "keys in the environment of PID 1", attack: func(w world) error { return steal("/proc/1/environ", w) }},
 	}
-	for name, flag := range map[string]uintptr{
-		"user": unix.CLONE_NEWUSER, "mount": unix.CLONE_NEWNS, "pid": unix.CLONE_NEWPID, "net": unix.CLONE_NEWNET,
-		"ipc": unix.CLONE_NEWIPC, "uts": unix.CLONE_NEWUTS, "cgroup": unix.CLONE_NEWCGROUP,
+	for _, n := range []struct {
+		name string
+		flag uintptr
+	}{
+		{"user", unix.CLONE_NEWUSER}, {"mount", unix.CLONE_NEWNS}, {"pid", unix.CLONE_NEWPID}, {"net", unix.CLONE_NEWNET},
+		{"ipc", unix.CLONE_NEWIPC}, {"uts", unix.CLONE_NEWUTS}, {"cgroup", unix.CLONE_NEWCGROUP},
 	} {
-		out = append(out, attackCase{id: "D78 " + name, name: "a " + name + " namespace of its own", event: "syscall clone",
-			attack: func(world) error { return forkWith(flag) }})
+		out = append(out, attackCase{id: "D78 " + n.name, name: "a " + n.name + " namespace of its own", event: "syscall clone",
+			attack: func(world) error { return forkWith(n.flag) }})
 	}
 	return inWall(out, "process")
 }

@@ -43,17 +43,6 @@ func named(nr uintptr, n int, path string, args ...uintptr) (uintptr, error) {
 	return r, err
 }
 
-// word is an int in memory, for calls that want a pointer to one.
-func word(nr uintptr, n int, value uint64, args ...uintptr) (uintptr, error) {
-	v := &value
-	var a [6]uintptr
-	copy(a[:], args)
-	a[n] = uintptr(unsafe.Pointer(v))
-	r, err := call(nr, a[:]...)
-	runtime.KeepAlive(v)
-	return r, err
-}
-
 // foreign calls number 20 of i386 (getpid) through int 0x80, past every filter
 // that looks at numbers alone.
 func foreign() error {

@@ -27,7 +27,7 @@ type sandbox struct {
 }
 
 // start makes one for w; change may take walls away from its spec.
-func start(t *testing.T, w world, change func(*spec.Spec)) *sandbox {
+func start(t *testing.T, w world, change func(*spec.Spec, *world)) *sandbox {
 	t.Helper()
 	work := filepath.Join(w.Folder, "workspace")
 	check(t, os.Mkdir(work, 0o755))
@@ -51,8 +51,10 @@ func start(t *testing.T, w world, change func(*spec.Spec)) *sandbox {
 		Limits: plan.Limits{Pids: 1024, Files: 1024, TmpBytes: 256 << 20},
 	})
 	check(t, err)
+	w.Root, w.System = "/", "/usr/bin/env"
+	w.Shared, w.Bound, w.Scratch = "/sandbox/shared", "/sandbox/shared", "/sandbox/scratch"
 	if change != nil {
-		change(&s)
+		change(&s, &w)
 	}
 	t.Setenv("KEY_OF_THE_OPERATOR", w.Token)
 	box, err := launch.Start(t.Context(), s, launch.Options{UID: agentID, GID: agentID, Stderr: os.Stderr})
@@ -60,8 +62,6 @@ func start(t *testing.T, w world, change func(*spec.Spec)) *sandbox {
 		t.Fatalf("start sandbox: %v", err)
 	}
 	t.Cleanup(func() { box.Kill(); box.Wait() })
-	w.Root, w.System = "/", "/usr/bin/env"
-	w.Shared, w.Bound, w.Scratch = "/sandbox/shared", "/sandbox/shared", "/sandbox/scratch"
 	return &sandbox{box, watch(t, box), w}
 }
 

@@ -89,7 +89,7 @@ func try() error {
 		return err
 	}
 	if state, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0); err != nil || state != unix.SECCOMP_MODE_FILTER {
-		return fmt.Errorf("no filter stands: %d, %v", state, err)
+		return fmt.Errorf("no filter stands: %d, %w", state, err)
 	}
 	for i, c := range calls {
 		_, _, calls[i].Errno = unix.Syscall6(uintptr(c.Nr), uintptr(c.Args[0]), uintptr(c.Args[1]), uintptr(c.Args[2]), uintptr(c.Args[3]), uintptr(c.Args[4]), uintptr(c.Args[5]))

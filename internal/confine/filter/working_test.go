@@ -49,8 +49,11 @@ var working = map[string]func() error{
 			return err
 		}
 		var st unix.Stat_t
-		if err := unix.Stat("d", &st); err != nil || st.Mode&unix.S_ISUID != 0 {
-			return fmt.Errorf("mode %#o, %v", st.Mode, err)
+		if err := unix.Stat("d", &st); err != nil {
+			return err
+		}
+		if st.Mode&unix.S_ISUID != 0 {
+			return fmt.Errorf("mode %#o", st.Mode)
 		}
 		return nil
 	},
