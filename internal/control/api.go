@@ -110,6 +110,7 @@ type Approval struct {
 	Count   int       `json:"count"`             // how often it was asked
 	Address string    `json:"address,omitempty"` // where the question is about an allowed name's private address
 	Until   time.Time `json:"until,omitzero"`
+	Notice  string    `json:"notice,omitempty"` // what a person should look at twice
 }
 
 // Answer is the operator's word on one question.

@@ -40,11 +40,11 @@ func parseAnswer(w control.Answer) (approval.Answer, error) {
 // shown is an item as the operator sees it.
 func shown(i approval.Item) control.Approval {
 	a := control.Approval{
-		ID: i.ID, Host: i.Question.Host, Port: i.Question.Port, Program: i.Question.Program,
+		ID: i.ID, Host: i.Host, Port: i.Port, Program: i.Program, Notice: i.Notice,
 		Time: i.Asked, State: string(i.State), Held: i.Held, Count: i.Count, Until: i.Until,
 	}
-	if i.Question.Addr.IsValid() {
-		a.Address = i.Question.Addr.String()
+	if i.Addr.IsValid() {
+		a.Address = i.Addr.String()
 	}
 	return a
 }
@@ -53,18 +53,21 @@ func shown(i approval.Item) control.Approval {
 // port that was asked, and the address where that was the question. The
 // program is left out: binaries narrow, and an operator who wants that writes
 // it by hand.
-func entryOf(i approval.Item) (policy.Entry, error) {
-	port, err := policy.ParsePort(strconv.Itoa(i.Question.Port))
+//
+// A denied address of a name is denied itself: the question was about it, not
+// about the name.
+func entryOf(i approval.Item, allow bool) (policy.Entry, error) {
+	port, err := policy.ParsePort(strconv.Itoa(i.Port))
 	if err != nil {
 		return policy.Entry{}, err
 	}
-	e := policy.Entry{Host: i.Question.Host, Port: port, Note: "answered for " + i.Question.Program}
-	if a := i.Question.Addr; a.IsValid() {
-		if e.Host == "" {
-			e.Host = a.String()
-		} else {
-			e.Addresses = []netip.Prefix{netip.PrefixFrom(a, a.BitLen())}
-		}
+	e := policy.Entry{Host: i.Host, Port: port, Note: "answered for " + i.Program}
+	switch a := i.Addr; {
+	case !a.IsValid():
+	case e.Host == "" || !allow:
+		e.Host = a.String()
+	default:
+		e.Addresses = []netip.Prefix{netip.PrefixFrom(a, a.BitLen())}
 	}
 	return e, nil
 }

@@ -2,6 +2,8 @@ package supervisor
 
 import (
 	"context"
+	"encoding/json"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/control"
 	"github.com/nemoclaw/nemoclaw/internal/gate/egress"
 	"github.com/nemoclaw/nemoclaw/internal/policy"
+	"github.com/nemoclaw/nemoclaw/internal/state"
 )
 
 // pendingLimit is how many questions may wait for the operator at once.
@@ -19,17 +22,59 @@ const pendingLimit = 64
 // asks stands between the gate, which waits, and the operator, who answers.
 // It implements egress.Asker and is safe for concurrent use.
 type asks struct {
+	file   string // where the desk lies between starts
 	hold   func() time.Duration
 	record func(audit.Event)
 	keep   func(i approval.Item, allow bool) error // writes an "always" into the policy file
+
+	changed chan struct{} // to the saver
+	saving  sync.Mutex    // before mu
 
 	mu      sync.Mutex
 	desk    *approval.Desk             // protected by mu
 	waiting map[string][]chan struct{} // protected by mu: by question, closed when it is answered
 }
 
-func newAsks(hold func() time.Duration, record func(audit.Event), keep func(approval.Item, bool) error) *asks {
-	return &asks{hold: hold, record: record, keep: keep, desk: approval.NewDesk(pendingLimit), waiting: map[string][]chan struct{}{}}
+// newAsks goes on with the questions that file has from before a restart; one
+// that cannot be read has none, which only means that they are asked again.
+func newAsks(file string, hold func() time.Duration, record func(audit.Event), keep func(approval.Item, bool) error) *asks {
+	a := &asks{file: file, hold: hold, record: record, keep: keep, changed: make(chan struct{}, 1), waiting: map[string][]chan struct{}{}}
+	a.desk = approval.NewDesk(pendingLimit)
+	b, err := os.ReadFile(file)
+	var s approval.Snapshot
+	if err == nil && json.Unmarshal(b, &s) == nil {
+		if desk, err := approval.Restore(pendingLimit, s); err == nil {
+			a.desk = desk
+		}
+	}
+	return a
+}
+
+// keepSaved saves whatever is asked, until ctx ends.
+func (a *asks) keepSaved(ctx context.Context) {
+	for {
+		select {
+		case <-a.changed:
+			a.save()
+		case <-ctx.Done():
+			a.save()
+			return
+		}
+	}
+}
+
+// save writes the desk to its file, so that a restart loses no question. The
+// file decides nothing by itself: a grant in it ends when it says.
+func (a *asks) save() {
+	a.saving.Lock() // an older snapshot must not overtake a newer one
+	defer a.saving.Unlock()
+	a.mu.Lock()
+	b, err := json.Marshal(a.desk.Snapshot())
+	a.mu.Unlock()
+	if err != nil {
+		panic("bug: json.Marshal of a desk: " + err.Error())
+	}
+	_ = state.WriteDurable(a.file, b, 0o600) // a full disk loses questions, no verdict
 }
 
 // Ask waits for the operator, at most for the hold and no longer than the
@@ -52,6 +97,10 @@ func (a *asks) wait(ctx context.Context, id string, q approval.Question, answere
 		Kind: audit.Approval, Wall: "network", Verdict: "ask", ID: id,
 		Program: q.Program, Target: target(q), Why: "not listed; the operator is asked",
 	})
+	select {
+	case a.changed <- struct{}{}: // a wait must not wait for the disk
+	default: // the saver is to run anyway
+	}
 	hold := a.hold()
 	deadline := time.NewTimer(hold)
 	defer deadline.Stop()
@@ -117,6 +166,7 @@ func (a *asks) Answer(id string, w control.Answer) (s control.Approval, edited b
 		}
 		edited = true
 	}
+	defer a.save() // after the unlock below
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	item, err := a.desk.Answer(time.Now(), id, answer)

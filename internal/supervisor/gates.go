@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -41,7 +42,7 @@ func openModelLog(path string) (*inference.Log, error) {
 
 // gates makes the two gates. They serve nothing yet.
 func (k *keeper) gates(log *inference.Log) {
-	k.asks = newAsks(func() time.Duration { return k.policies.network.Load().Hold() }, k.record.Event, k.policies.keep)
+	k.asks = newAsks(filepath.Join(k.place.RunDir(), "approvals.json"), func() time.Duration { return k.policies.network.Load().Hold() }, k.record.Event, k.policies.keep)
 	k.router = inference.New(inference.Config{
 		Policy:  k.policies.inference.Load,
 		Key:     k.key,

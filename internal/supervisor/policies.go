@@ -96,7 +96,7 @@ func (p *policies) keep(i approval.Item, allow bool) error {
 	if err != nil {
 		return fmt.Errorf("add to policy: %w", err)
 	}
-	entry, err := entryOf(i)
+	entry, err := entryOf(i, allow)
 	if err != nil {
 		return err
 	}

@@ -125,6 +125,7 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 		return err
 	}
 	k.watch(ctx)
+	k.all.Go(func() { k.asks.keepSaved(ctx) })
 	k.told(audit.Event{Kind: audit.Start, Verdict: "allow", Target: k.settings.Blueprint.Name + "@" + k.settings.Blueprint.Version, Proofs: proofs(k.box.Proofs())})
 	if err = k.openControl(ctx); err != nil {
 		return err
