@@ -116,11 +116,11 @@ func freePort() (int, error) {
 }
 
 // run starts the process in a group of its own, so that its children (a runner
-// for each model) end with it.
+// for each model) end with it; it is told to end when we die.
 func (s *Server) run(cmd *exec.Cmd) error {
 	s.process, s.words, s.ended = cmd, &tail{}, make(chan struct{})
 	cmd.Stderr = s.words
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	cmd.WaitDelay = time.Second
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", s.Name, err)
