@@ -70,8 +70,8 @@ func parseEntry(line string) (entry, error) {
 	word, rest, _ := strings.Cut(line, " ")
 	var e entry
 	var err error
-	switch kind(word[0]) {
-	case isFile:
+	switch word {
+	case string(isFile):
 		fields := strings.SplitN(rest, " ", 4)
 		if len(fields) != 4 {
 			return entry{}, fmt.Errorf("a file with %d fields", len(fields))
@@ -85,11 +85,11 @@ func parseEntry(line string) (entry, error) {
 		e.Size = size
 		copy(e.Sum[:], sum)
 		e.Mode, e.Path, err = modeAndPath(fields[0], fields[3])
-	case isFolder:
+	case string(isFolder):
 		mode, path, _ := strings.Cut(rest, " ")
 		e.Kind = isFolder
 		e.Mode, e.Path, err = modeAndPath(mode, path)
-	case isLink:
+	case string(isLink):
 		e.Kind = isLink
 		quoted, bad := strconv.QuotedPrefix(rest)
 		if bad != nil {
