@@ -44,10 +44,13 @@ func expand(s string, env func(string) (string, bool)) string {
 		}
 		name, optional := strings.CutSuffix(part[2], "?")
 		value, ok := env(name)
-		if !ok && !optional {
-			return word
+		switch {
+		case ok:
+			return part[1] + value
+		case optional:
+			return part[1]
 		}
-		return part[1] + value
+		return word
 	})
 }
 
