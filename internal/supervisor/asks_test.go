@@ -1,0 +1,193 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nemoclaw/nemoclaw/internal/approval"
+	"github.com/nemoclaw/nemoclaw/internal/audit"
+	"github.com/nemoclaw/nemoclaw/internal/control"
+	"github.com/nemoclaw/nemoclaw/internal/gate/egress"
+	"github.com/nemoclaw/nemoclaw/internal/policy"
+)
+
+const hold = 8 * time.Second
+
+func curlTo(host string) egress.Question {
+	return egress.Question{Host: policy.Host(host), Port: 443, Program: policy.Program{Exe: "/usr/bin/curl", Known: true}}
+}
+
+type kept struct {
+	items []approval.Item
+	err   error
+}
+
+func (k *kept) keep(i approval.Item, _ bool) error {
+	k.items = append(k.items, i)
+	return k.err
+}
+
+func desk(t *testing.T, k *kept) *asks {
+	return newAsks(filepath.Join(t.TempDir(), "approvals.json"), func() time.Duration { return hold }, func(audit.Event) {}, k.keep)
+}
+
+type outcome struct {
+	allow bool
+	why   string
+	used  func()
+	took  time.Duration
+}
+
+// ask puts a question in the background, as the gate does, and waits until it
+// is at the desk.
+func ask(ctx context.Context, a *asks, q egress.Question) <-chan outcome {
+	out := make(chan outcome, 1)
+	go func() {
+		began := time.Now()
+		allow, why, used := a.Ask(ctx, q)
+		out <- outcome{allow, why, used, time.Since(began)}
+	}()
+	synctest.Wait()
+	return out
+}
+
+func TestAsk(t *testing.T) {
+	allow := control.Answer{Verdict: "allow", Scope: "once"}
+	deny := control.Answer{Verdict: "deny", Scope: "once"}
+	for name, c := range map[string]struct {
+		answer control.Answer
+		want   bool
+	}{
+		"allowed": {allow, true},
+		"denied":  {deny, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := desk(t, &kept{})
+				held := ask(t.Context(), a, curlTo("a.example"))
+				if l := a.List(); len(l) != 1 || l[0].Held != 1 || l[0].State != "pending" {
+					t.Fatalf("the operator sees %+v; want one question that waits", l)
+				}
+				time.Sleep(3 * time.Second)
+				if _, _, err := a.Answer(a.List()[0].ID, c.answer); err != nil {
+					t.Fatal(err)
+				}
+				got := <-held
+				if got.allow != c.want || got.took != 3*time.Second {
+					t.Errorf("after 3 s the answer is %+v; want %v at once", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+// "Once" lets one connection through, not two.
+func TestOnceIsOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := desk(t, &kept{})
+		first, second := ask(t.Context(), a, curlTo("a.example")), ask(t.Context(), a, curlTo("a.example"))
+		if _, _, err := a.Answer(a.List()[0].ID, control.Answer{Verdict: "allow", Scope: "once"}); err != nil {
+			t.Fatal(err)
+		}
+		one, two := <-first, <-second
+		if one.allow == two.allow {
+			t.Errorf("of two that waited: %v and %v; want one", one, two)
+		}
+	})
+}
+
+// A question outlives its connection: nobody answered, the program failed
+// after the hold, and the next one fails at once until somebody does.
+func TestNobodyAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := desk(t, &kept{})
+		if got := <-ask(t.Context(), a, curlTo("a.example")); got.allow || got.took != hold {
+			t.Fatalf("without an answer: %+v; want a refusal after the hold", got)
+		}
+		if got := <-ask(t.Context(), a, curlTo("a.example")); got.allow || got.took != 0 {
+			t.Fatalf("the next one: %+v; want a refusal at once", got)
+		}
+		if _, _, err := a.Answer(a.List()[0].ID, control.Answer{Verdict: "allow", Scope: "once"}); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-ask(t.Context(), a, curlTo("a.example")); !got.allow {
+			t.Errorf("its retry after the answer: %+v; want it allowed", got)
+		}
+	})
+}
+
+// A program that gave up is not let through later; the question stays.
+func TestProgramGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := desk(t, &kept{})
+		ctx, leave := context.WithCancel(t.Context())
+		held := ask(ctx, a, curlTo("a.example"))
+		leave()
+		if got := <-held; got.allow || got.took != 0 {
+			t.Errorf("it left: %+v; want a refusal at once", got)
+		}
+		if l := a.List(); len(l) != 1 || l[0].Held != 0 {
+			t.Errorf("the operator sees %+v; want the question, with nothing that waits", l)
+		}
+	})
+}
+
+// "Always" is written before it counts: a policy file that cannot be edited
+// leaves the connection waiting.
+func TestAlwaysIsWrittenFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := &kept{err: errors.New("no space left on device")}
+		a := desk(t, k)
+		held := ask(t.Context(), a, curlTo("a.example"))
+		id := a.List()[0].ID
+		always := control.Answer{Verdict: "allow", Scope: "always"}
+		if _, _, err := a.Answer(id, always); err == nil {
+			t.Error("an answer that was not written is accepted")
+		}
+		if a.List()[0].State != "pending" {
+			t.Errorf("the question is %s; want it pending", a.List()[0].State)
+		}
+		k.err = nil
+		if _, edited, err := a.Answer(id, always); err != nil || !edited || k.items[1].Host != "a.example" {
+			t.Errorf("with room: %v, edited %v, %+v", err, edited, k.items)
+		}
+		if got := <-held; !got.allow {
+			t.Errorf("what waited: %+v; want it allowed", got)
+		}
+	})
+}
+
+// What was asked before a restart is still asked after it, and what nobody
+// answered opens nothing.
+func TestQuestionsSurviveARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := desk(t, &kept{})
+		<-ask(t.Context(), a, curlTo("a.example"))
+		a.save()
+		b := newAsks(a.file, a.hold, a.record, a.keep)
+		if l := b.List(); len(l) != 1 || l[0].Host != "a.example" || l[0].ID != a.List()[0].ID {
+			t.Errorf("after a restart the operator sees %+v", l)
+		}
+		if got := <-ask(t.Context(), b, curlTo("a.example")); got.allow {
+			t.Error("a restart allowed what nobody answered")
+		}
+	})
+}
+
+func TestParseAnswer(t *testing.T) {
+	for _, bad := range []control.Answer{
+		{}, {Verdict: "allow"}, {Verdict: "yes", Scope: "once"}, {Verdict: "allow", Scope: "ever"},
+		{Verdict: "allow", Scope: "for"}, {Verdict: "allow", Scope: "for", Seconds: -1}, {Verdict: "deny", Scope: "for", Seconds: 9},
+	} {
+		if a, err := parseAnswer(bad); err == nil {
+			t.Errorf("parseAnswer(%+v) = %+v; want a refusal", bad, a)
+		}
+	}
+	if a, err := parseAnswer(control.Answer{Verdict: "allow", Scope: "for", Seconds: 3600}); err != nil || !a.Allow || a.For != time.Hour {
+		t.Errorf("allow for an hour: %+v, %v", a, err)
+	}
+}
