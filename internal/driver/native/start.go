@@ -10,6 +10,9 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/control"
 	"github.com/nemoclaw/nemoclaw/internal/state"
 )
 
@@ -21,8 +24,8 @@ func (d Driver) Start(ctx context.Context, s state.Sandbox, tell func(string)) e
 	if _, err := s.Load(); err != nil {
 		return err
 	}
-	if _, held := s.Holder(); held {
-		return s.SetWanted(true)
+	if runs, err := settled(ctx, s); runs || err != nil {
+		return errors.Join(err, s.SetWanted(true))
 	}
 	before := s.Wanted()
 	if err := s.SetWanted(true); err != nil {
@@ -33,6 +36,45 @@ func (d Driver) Start(ctx context.Context, s state.Sandbox, tell func(string)) e
 		err = errors.Join(err, s.SetWanted(before))
 	}
 	return unjoin(err)
+}
+
+// settling is how long another's start or end of the sandbox is waited for:
+// an agent may take minutes to come up.
+const settling = 5 * time.Minute
+
+// settled says whether the sandbox runs already. One that is just starting or
+// ending is waited for.
+func settled(ctx context.Context, s state.Sandbox) (runs bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, settling)
+	defer cancel()
+	for {
+		pid, held := s.Holder()
+		if !held {
+			return false, nil
+		}
+		if _, err := control.Dial(s.ControlSocket()).Status(ctx); err == nil {
+			return true, nil
+		}
+		if ctx.Err() != nil {
+			return false, &state.Held{Name: s.Name(), PID: pid}
+		}
+		rest(ctx, pid)
+	}
+}
+
+// rest waits for the end of process pid, but not for long.
+func rest(ctx context.Context, pid int) {
+	const moment = 100 * time.Millisecond
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil { // gone, or not yet written down
+		select {
+		case <-ctx.Done():
+		case <-time.After(moment):
+		}
+		return
+	}
+	defer unix.Close(fd)
+	gone(ctx, fd, moment)
 }
 
 // unjoin keeps a single error as it is, for its hint.

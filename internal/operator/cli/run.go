@@ -2,11 +2,14 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
 	"github.com/nemoclaw/nemoclaw/internal/audit"
+	"github.com/nemoclaw/nemoclaw/internal/launch"
 	"github.com/nemoclaw/nemoclaw/internal/operator/onboard"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor"
@@ -56,9 +59,22 @@ func (a *app) run(ctx context.Context, argv []string, f runFlags) error {
 		Refused:    a.tellRefused,
 	})
 	if err != nil {
-		return cannotStart(err)
+		return notStarted(err)
 	}
 	return exit(code)
+}
+
+// notStarted gives a command that is not there, or cannot be executed, the
+// shell's codes for it; every other failure is ours.
+func notStarted(err error) error {
+	if !errors.Is(err, launch.ErrNotStarted) {
+		return cannotStart(err)
+	}
+	code := say.CannotRun
+	if errors.Is(err, fs.ErrNotExist) {
+		code = say.NotFound
+	}
+	return &say.Fault{Err: err, Code: code}
 }
 
 // tellRefused lists at the end what the walls refused.

@@ -38,7 +38,6 @@ func (t target) startCommand() *cobra.Command {
 func (a *app) start(ctx context.Context, s state.Sandbox) error {
 	if _, held := s.Holder(); held {
 		a.voice.News("%s runs already", s.Name())
-		return a.driver.Start(ctx, s, a.step(s))
 	}
 	if err := a.driver.Start(ctx, s, a.step(s)); err != nil {
 		return err
@@ -109,7 +108,7 @@ func (a *app) startAll(ctx context.Context) error {
 	var failed error
 	for _, n := range names {
 		s := a.home.Sandbox(n)
-		if _, held := s.Holder(); held || !s.Wanted() {
+		if !s.Wanted() {
 			continue
 		}
 		err := a.start(ctx, s)

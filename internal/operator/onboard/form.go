@@ -157,7 +157,7 @@ func (f *form) answer() {
 		f.problem = explain(err)
 		return
 	}
-	if f.answers[q.flag] != value {
+	if before, had := f.answers[q.flag]; had && before != value {
 		f.forget(f.at)
 	}
 	f.answers[q.flag] = value
