@@ -34,10 +34,12 @@ type exchange struct {
 	sent  bool // the answer has begun
 	left  bool // the agent takes no more of it
 	fault string
+	holds int64 // bytes of the router's memory
 }
 
 // serve answers the request and records the call.
 func (x *exchange) serve() {
+	defer func() { x.router.memory.give(x.holds) }()
 	no := x.prepare()
 	if no == nil && x.own() {
 		return // nobody was asked, and nothing said that is worth a record
@@ -65,8 +67,9 @@ func (x *exchange) prepare() *refusal {
 		return no
 	}
 	if x.router.cfg.Ready != nil {
-		if err := x.router.cfg.Ready(); err != nil {
-			return refuse(http.StatusServiceUnavailable, "not_ready", "model calls are refused since they cannot be recorded: %v", err)
+		if x.router.cfg.Ready() != nil { // what it says is the host's business: paths, disks
+			return refuse(http.StatusServiceUnavailable, "not_ready", "model calls are refused, since they cannot be recorded now").
+				hinted("%s status", x.router.command())
 		}
 	}
 	if x.policy == nil {
@@ -124,6 +127,16 @@ func (x *exchange) bytes() ([]byte, *refusal) {
 	if x.req.ContentLength > limit {
 		return nil, tooLarge(limit)
 	}
+	size := x.req.ContentLength
+	if size < 0 {
+		size = limit
+	}
+	if !x.router.memory.take(size, 4*limit) {
+		no := refuse(http.StatusServiceUnavailable, "busy", "too many large requests at once")
+		no.retry = time.Second
+		return nil, no
+	}
+	x.holds = size
 	control := http.NewResponseController(x.w)
 	_ = control.SetReadDeadline(time.Now().Add(bodyTime)) // a recorder in a test has none
 	raw, err := io.ReadAll(http.MaxBytesReader(x.w, x.req.Body, limit))

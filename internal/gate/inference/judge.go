@@ -33,7 +33,7 @@ func (a *attempt) judge(resp *http.Response, body io.Reader) *refusal {
 		return a.refusedKey(code, body)
 	case code < 200 || code >= 400:
 		return a.fault(code, resp.Header.Get("Retry-After"), body)
-	case media == "text/html" || media == "text/plain":
+	case media == "text/html":
 		return refuse(http.StatusBadGateway, "provider_not_api", "%s at %s answered with a page for people, not with its API", who, a.target.URL.Host).
 			hinted("check the address: %s set-inference-url URL", a.router.command())
 	}

@@ -3,6 +3,7 @@ package inference
 import (
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nemoclaw/nemoclaw/internal/policy"
@@ -44,6 +45,21 @@ func (m *meter) admit(now time.Time, l policy.Limits) *refusal {
 	}
 	return nil
 }
+
+// memory bounds what the bodies of all calls take together. It is safe for
+// concurrent use.
+type memory struct{ taken atomic.Int64 }
+
+// take reserves bytes, up to a bound for all; false when that would be passed.
+func (m *memory) take(bytes, bound int64) bool {
+	if m.taken.Add(bytes) <= bound {
+		return true
+	}
+	m.taken.Add(-bytes)
+	return false
+}
+
+func (m *memory) give(bytes int64) { m.taken.Add(-bytes) }
 
 // spend counts the tokens of a call that ended.
 func (m *meter) spend(now time.Time, tokens int64) {

@@ -28,7 +28,8 @@ func parseObject(raw []byte) (*object, error) {
 	if !utf8.Valid(raw) {
 		return nil, errors.New("not UTF-8")
 	}
-	if err := json.Unmarshal(raw, new(json.RawMessage)); err != nil {
+	if !json.Valid(raw) {
+		err := json.Unmarshal(raw, new(json.RawMessage)) // it says where
 		return nil, fmt.Errorf("not JSON: %w", err)
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
 	"github.com/nemoclaw/nemoclaw/internal/policy"
@@ -62,10 +61,10 @@ type Router struct {
 	cfg       Config
 	transport *http.Transport
 	meter     *meter
+	memory    *memory
 	secrets   *secrets
 	places    *places
-	slots     chan struct{}  // one for each connection of the agent's
-	calls     sync.WaitGroup // being answered
+	slots     chan struct{} // one for each connection of the agent's
 
 	idle   time.Duration
 	answer int64
@@ -78,6 +77,7 @@ func New(cfg Config) *Router {
 	r := &Router{
 		cfg:     cfg,
 		meter:   &meter{spent: cfg.Spent},
+		memory:  &memory{},
 		secrets: &secrets{},
 		slots:   make(chan struct{}, connections),
 		idle:    defaultIdle,
@@ -105,8 +105,6 @@ func New(cfg Config) *Router {
 
 // ServeHTTP answers one request of the agent's.
 func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	r.calls.Add(1)
-	defer r.calls.Done()
 	x := &exchange{router: r, policy: r.cfg.Policy(), w: w, req: req, began: r.now()}
 	x.serve()
 }

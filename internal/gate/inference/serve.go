@@ -13,12 +13,18 @@ import (
 // Serve answers the connections of l until ctx ends; then it cuts the calls in
 // flight, and returns when they are recorded.
 func (r *Router) Serve(ctx context.Context, l net.Listener) error {
+	var calls sync.WaitGroup // being answered
 	server := r.server()
+	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		calls.Add(1)
+		defer calls.Done()
+		r.ServeHTTP(w, req)
+	})
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	err := server.Serve(&slotted{Listener: l, slots: r.slots})
 	if ctx.Err() != nil || errors.Is(err, http.ErrServerClosed) {
-		r.calls.Wait()
+		calls.Wait()
 		return nil
 	}
 	return err

@@ -190,9 +190,31 @@ func TestLongCallIsLoggedByItsOutline(t *testing.T) {
 	p := serve(t, says(ndMedia, ndjson))
 	b := newBench(t, toOllama(p.URL), func(c *Config) { c.Log = log })
 	b.post("/api/chat", `{"model":"any","messages":[{"role":"user","content":"`+strings.Repeat("long ", 1000)+`"}]}`)
-	b.router.calls.Wait()
+	b.busy.Wait()
 	all, err := os.ReadFile(file.Name())
 	if err != nil || !strings.Contains(string(all), `"asked":"any"`) || strings.Contains(string(all), "long") {
 		t.Errorf("%s %v", all, err)
 	}
+}
+
+// Bodies that are being read take a bounded share of the memory.
+func TestManyLargeBodies(t *testing.T) {
+	p := serve(t, says(jsonType, `{"done":true}`))
+	b := newBench(t, toOllama(p.URL)+"limits: {body_bytes: 1000}\n", nil)
+	head := "POST /api/chat HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
+	for range 4 { // slow ones: their bodies do not come
+		fmt.Fprint(open(t, b.router), head)
+	}
+	for b.router.memory.taken.Load() < 4000 {
+		runtime.Gosched()
+	}
+	got := b.post("/api/chat", `{"model":"any","stream":false,"x":"`+strings.Repeat("a", 900)+`"}`)
+	if got.status != 503 || got.header.Get("Retry-After") != "1" {
+		t.Errorf("%+v", got)
+	}
+	b.router.memory.give(1000) // as when one of them ends
+	if got := b.post("/api/chat", hello); got.status != 200 {
+		t.Errorf("%+v", got)
+	}
+	b.router.memory.take(1000, 1<<20)
 }
