@@ -174,6 +174,19 @@ func (i *Inside) Dial(network, address string) (net.Conn, error) {
 	return net.FileConn(files[0])
 }
 
+// Socket is an unconnected, blocking TCP socket of the namespace, IPv4. It
+// panics where the child inside is gone.
+func (i *Inside) Socket() *os.File {
+	_, files, err := i.call(order{Op: "socket"})
+	if err != nil {
+		panic(err)
+	}
+	if err := unix.SetNonblock(int(files[0].Fd()), false); err != nil {
+		panic(err)
+	}
+	return files[0]
+}
+
 // Run runs a program inside and returns what it wrote.
 func (i *Inside) Run(argv ...string) (string, error) {
 	r, _, err := i.call(order{Op: "run", Argv: argv})

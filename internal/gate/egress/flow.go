@@ -22,6 +22,7 @@ type flow struct {
 	who     func() (policy.Program, int) // asked at most once, and kept
 	pending []byte                       // read from the program and not passed on yet
 	passed  int                          // how much at the beginning of pending is passed on already
+	tell    func()                       // records that it was allowed, at most once
 	used    []func()                     // of the operator's grants, once the connection got through
 
 	mu      sync.Mutex
@@ -131,6 +132,7 @@ func (f *flow) connect(ctx context.Context) {
 		used()
 	}
 	f.allowed(w)
+	defer f.tell()
 	f.splice(first)
 }
 
@@ -203,10 +205,19 @@ func (f *flow) close() {
 	}
 }
 
-// allowed records the verdict once it is known who asked, which nobody waits
-// for.
+// allowed makes tell, which records the verdict once it is known who asked.
+// Nobody waits for that: it begins when the first bytes are on their way, or
+// there are none yet, while the program still holds its socket. (No timer: the
+// nearest one of all wakes a thread, which costs more than all the rest here.)
 func (f *flow) allowed(v policy.Verdict) {
-	f.g.served.Go(func() { f.record(v) })
+	f.g.served.Add(1)
+	f.tell = sync.OnceFunc(func() {
+		go func() {
+			defer f.g.served.Done()
+			_ = f.out.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true}) // not worth a delay of the first byte
+			f.record(v)
+		}()
+	})
 }
 
 func (f *flow) record(v policy.Verdict) {

@@ -71,6 +71,7 @@ type Gate struct {
 	names  *table
 	tally  *tally
 	watch  *watcher
+	own    *ownAddrs     // nil where Config has its own
 	slots  chan struct{} // one token a connection
 	served sync.WaitGroup
 	ctx    context.Context // of everything that the gate has begun
@@ -94,6 +95,10 @@ func New(cfg Config) *Gate {
 		slots: make(chan struct{}, cfg.Flows),
 		flows: map[*flow]struct{}{},
 	}
+	if cfg.Own == nil {
+		g.own = newOwnAddrs()
+		g.cfg.Own = g.own.now
+	}
 	g.ctx, g.stop = context.WithCancel(context.Background())
 	return g
 }
@@ -110,9 +115,6 @@ func fill(cfg *Config) {
 	}
 	if cfg.Resolve == nil {
 		cfg.Resolve = resolve
-	}
-	if cfg.Own == nil {
-		cfg.Own = interfaceAddrs
 	}
 	if cfg.Ready == nil {
 		cfg.Ready = func() error { return nil }
@@ -281,5 +283,8 @@ func (g *Gate) Close() {
 	g.mu.Unlock()
 	g.served.Wait()
 	g.watch.close()
+	if g.own != nil {
+		g.own.close()
+	}
 	g.tally.flush()
 }

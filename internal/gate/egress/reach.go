@@ -7,8 +7,11 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/nemoclaw/nemoclaw/internal/policy"
 )
@@ -16,7 +19,7 @@ import (
 // How long the ways out may take.
 const (
 	lookUpTime = 10 * time.Second
-	dialTime   = 20 * time.Second       // one address
+	synTries   = 4                      // to one address: about half a minute (tcp(7), TCP_SYNCNT)
 	nextTry    = 250 * time.Millisecond // before the next address is tried beside it (RFC 8305)
 )
 
@@ -25,21 +28,6 @@ const (
 func resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	r := net.Resolver{PreferGo: true}
 	return r.LookupNetIP(ctx, "ip", host)
-}
-
-// interfaceAddrs are the host's own. Where the kernel does not tell, none are
-// known, and loopback and private ones are refused all the same.
-func interfaceAddrs() []netip.Addr {
-	all, _ := net.InterfaceAddrs()
-	own := make([]netip.Addr, 0, len(all))
-	for _, a := range all {
-		if n, ok := a.(*net.IPNet); ok {
-			if addr, ok := netip.AddrFromSlice(n.IP); ok {
-				own = append(own, addr.Unmap())
-			}
-		}
-	}
-	return own
 }
 
 // target is what may be dialled, and by what right.
@@ -148,52 +136,61 @@ func (f *flow) askAddr(ctx context.Context, t *target, asked policy.Verdict) pol
 
 // race dials the addresses, a little apart, and keeps the first connection.
 func (t *target) race(ctx context.Context, port uint16) (*net.TCPConn, error) {
-	if len(t.addrs) == 1 {
-		return t.dial(ctx, netip.AddrPortFrom(t.addrs[0], port))
+	addrs := interleave(t.addrs)
+	if len(addrs) == 1 || t.request.Host.IsHostLoopback() { // loopback answers at once, or never
+		return t.oneByOne(ctx, addrs, port)
 	}
+	// The first is dialled here and now; the others only where it takes long
+	// or fails.
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	type result struct {
-		c   *net.TCPConn
-		err error
+	var others result
+	done := make(chan struct{})
+	begin := sync.OnceFunc(func() {
+		defer close(done)
+		others.c, others.err = t.oneByOne(ctx, addrs[1:], port)
+		if others.c != nil {
+			stop() // ends the first, if it still tries
+		}
+	})
+	late := time.AfterFunc(nextTry, begin)
+	c, err := t.dial(ctx, netip.AddrPortFrom(addrs[0], port))
+	if err == nil {
+		if !late.Stop() {
+			stop()
+			<-done
+			closeNow(others.conn())
+		}
+		return c, nil
 	}
-	results := make(chan result, len(t.addrs))
-	var errs []error
-	begin := func(a netip.Addr) {
-		go func() {
-			c, err := t.dial(ctx, netip.AddrPortFrom(a, port))
-			results <- result{c, err}
-		}()
+	begin()
+	<-done
+	if others.c != nil {
+		return others.c, nil
 	}
-	pending := interleave(t.addrs)
-	running := 0
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for running > 0 || len(pending) > 0 {
-		select {
-		case <-timer.C:
-			if len(pending) > 0 {
-				begin(pending[0])
-				pending, running = pending[1:], running+1
-				timer.Reset(nextTry)
-			}
-		case r := <-results:
-			running--
-			if r.err == nil {
-				go func(n int) { // the others were told to stop; some may have made it
-					for range n {
-						if late := <-results; late.c != nil {
-							reset(late.c)
-						}
-					}
-				}(running)
-				return r.c, nil
-			}
-			errs = append(errs, r.err)
-			timer.Reset(0)
+	return nil, err
+}
+
+type result struct {
+	c   *net.TCPConn
+	err error
+}
+
+func (r result) conn() net.Conn {
+	if r.c == nil {
+		return nil
+	}
+	return r.c
+}
+
+// oneByOne takes the first that answers.
+func (t *target) oneByOne(ctx context.Context, addrs []netip.Addr, port uint16) (c *net.TCPConn, err error) {
+	for _, a := range addrs {
+		if c, err = t.dial(ctx, netip.AddrPortFrom(a, port)); err == nil {
+			return c, nil
 		}
 	}
-	return nil, errs[0]
+	return nil, err
 }
 
 // interleave puts the families by turns, the first one's first.
@@ -220,8 +217,8 @@ func interleave(addrs []netip.Addr) []netip.Addr {
 // dial connects to one address. What is judged is what is dialled: the last
 // check stands in the dialler, on the very address of the connect call.
 func (t *target) dial(ctx context.Context, to netip.AddrPort) (*net.TCPConn, error) {
-	d := net.Dialer{Timeout: dialTime, ControlContext: t.check}
-	d.SetMultipathTCP(false) // it cannot be spliced
+	d := net.Dialer{ControlContext: t.check, KeepAlive: -1} // the kernel counts the tries: no timer here
+	d.SetMultipathTCP(false)                                // it cannot be spliced
 	c, err := d.DialContext(ctx, "tcp", to.String())
 	if err != nil {
 		return nil, err
@@ -229,13 +226,16 @@ func (t *target) dial(ctx context.Context, to netip.AddrPort) (*net.TCPConn, err
 	return c.(*net.TCPConn), nil
 }
 
-func (t *target) check(_ context.Context, _, address string, _ syscall.RawConn) error {
+func (t *target) check(_ context.Context, _, address string, c syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil || to.Port() != uint16(t.request.Port) {
 		return fmt.Errorf("dial %s: not what was judged", address)
 	}
-	if t.asked && to.Addr() == t.addrs[0] {
-		return nil
+	err = c.Control(func(fd uintptr) {
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_TCP, unix.TCP_SYNCNT, synTries) // without it the kernel tries for two minutes
+	})
+	if err != nil || t.asked && to.Addr() == t.addrs[0] {
+		return err
 	}
 	if v := t.policy.DecideAddr(t.request, to.Addr(), t.own); v.Action != policy.Allow {
 		return fmt.Errorf("dial %s: %s", address, v.Why)

@@ -56,6 +56,9 @@ func (f *flow) fromOutside() error {
 // toOutside passes on what the program says, as far as it may say it.
 func (f *flow) toOutside(first shape) error {
 	if !f.mustSpeak() {
+		if !f.hasSpoken() {
+			f.tell()
+		}
 		var err error
 		if first, err = f.listen(f.passOn); err != nil {
 			return f.object(err.Error())
@@ -71,6 +74,19 @@ func (f *flow) toOutside(first shape) error {
 	return f.passRest()
 }
 
+// hasSpoken says whether bytes of the program wait to be read.
+func (f *flow) hasSpoken() (spoken bool) {
+	rc, err := f.in.SyscallConn()
+	if err != nil {
+		return false
+	}
+	_ = rc.Control(func(fd uintptr) {
+		_, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		spoken = err == nil
+	})
+	return spoken
+}
+
 // passRest: from here on nothing is read any more.
 func (f *flow) passRest() error {
 	if err := f.pump(f.out, f.in, forever, &f.g.sent); err != nil {
@@ -82,6 +98,7 @@ func (f *flow) passRest() error {
 func (f *flow) passOn(b []byte) error {
 	n, err := f.out.Write(b)
 	f.g.sent.Add(int64(n))
+	f.tell()
 	return err
 }
 
