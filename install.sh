@@ -24,6 +24,7 @@ newest=https://github.com/nemoclaw/nemoclaw/releases/latest/download
 module=github.com/nemoclaw/nemoclaw
 note=$HOME/.local/share/nemoclaw/installed
 scratch=
+fresh=
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -35,7 +36,10 @@ fail() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-sweep() { [ -z "$scratch" ] || rm -rf "$scratch"; }
+sweep() {
+    [ -z "$scratch" ] || rm -rf "$scratch"
+    [ -z "$fresh" ] || rm -rf "$fresh"
+}
 
 # remember notes a line of what was made, once.
 remember() {
@@ -197,14 +201,12 @@ get_program() {
 
 # put_program moves it into place in one step: whoever runs the old one keeps it.
 put_program() {
-    mkdir -p "$bin"
-    cp -- "$scratch/nemoclaw" "$bin/.nemoclaw.new.$$"
-    chmod 0755 "$bin/.nemoclaw.new.$$"
-    "$bin/.nemoclaw.new.$$" --version >/dev/null || {
-        rm -f "$bin/.nemoclaw.new.$$"
-        fail "the program does not run on this machine"
-    }
-    mv -f "$bin/.nemoclaw.new.$$" "$bin/nemoclaw"
+    fresh=$bin/.nemoclaw-$$
+    mkdir -p "$fresh"
+    cp -- "$scratch/nemoclaw" "$fresh/nemoclaw"
+    chmod 0755 "$fresh/nemoclaw"
+    "$fresh/nemoclaw" --version >/dev/null || fail "the program does not run on this machine"
+    mv -f "$fresh/nemoclaw" "$bin/nemoclaw"
     remember "file $bin/nemoclaw"
     if [ ! -e "$bin/openshell" ] || [ "$(readlink "$bin/openshell" || :)" = nemoclaw ]; then
         ln -sf nemoclaw "$bin/openshell"
@@ -249,6 +251,10 @@ wizard() {
 }
 
 main() {
+    if [ "${1:-}" = --from-source ]; then
+        release=
+        shift
+    fi
     if [ "$(id -u)" -eq 0 ]; then bin=/usr/local/bin; else bin=$HOME/.local/bin; fi
     bin=${NEMOCLAW_BIN:-$bin}
     machine_fits
