@@ -29,6 +29,7 @@ needs:
 
 needs-test: needs
 	@scripts/needs.sh test
+	@$(GO) run ./test/e2e/warm .cache/blueprints
 
 demo: needs ## a sandbox with the real OpenClaw, one message, and a rogue model that gets nowhere
 	@$(MAKE) --no-print-directory build

@@ -1,0 +1,118 @@
+package e2e
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/nemoclaw/nemoclaw/test/internet"
+)
+
+// The repository, as seen from the folder that go test runs in.
+const (
+	program = "../../bin/nemoclaw"
+	warm    = "../../.cache/blueprints"
+	ollama  = "../../.cache/ollama/ollama"
+)
+
+// user is who runs the tests a second time.
+const user = 64322
+
+// get makes this program a client of Go's own, to be run inside.
+var get = flag.String("get", "", "print what this address answers, and end")
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if *get != "" {
+		os.Exit(fetch(*get))
+	}
+	internet.Main(m)
+}
+
+func fetch(address string) int {
+	r, err := http.Get(address)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer r.Body.Close()
+	if _, err := io.Copy(os.Stdout, r.Body); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// TestAsUser runs all other tests again, as a user without any right, from a
+// copy of what they need in a folder that this user may read.
+func TestAsUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to become someone else")
+	}
+	internet.Use(t)
+	dir := settle(t)
+	args := []string{"-test.v", "-test.count=1", "-test.timeout=20m"}
+	for _, name := range []string{"run", "skip"} {
+		if f := flag.Lookup("test." + name); f.Value.String() != "" && f.Value.String() != "TestAsUser" {
+			args = append(args, "-test."+name+"="+f.Value.String())
+		}
+	}
+	c := exec.CommandContext(t.Context(), filepath.Join(dir, "e2e.test"), args...)
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user}, Pdeathsig: syscall.SIGKILL}
+	c.Dir = filepath.Join(dir, "test", "e2e")
+	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Join(dir, "home"), "TMPDIR=" + filepath.Join(dir, "tmp")}
+	out, err := c.CombinedOutput()
+	for line := range strings.Lines(string(out)) {
+		if word := strings.TrimSpace(line); err != nil || strings.HasPrefix(word, "---") || strings.Contains(word, "needs ") {
+			t.Log(strings.TrimRight(line, "\n"))
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// settle makes a repository with nothing in it but what the tests use, which
+// belongs to the user.
+func settle(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "e2e-user-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	for _, d := range []string{"bin", ".cache/ollama", "test/e2e", "home", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for from, to := range map[string]string{
+		"../../go.mod": "go.mod", program: "bin/nemoclaw", self: "e2e.test",
+		ollama: ".cache/ollama/ollama", warm: ".cache/blueprints",
+	} {
+		if _, err := os.Stat(from); err == nil {
+			tool(t, "cp", "-a", "--reflink=auto", from, filepath.Join(dir, to))
+		}
+	}
+	tool(t, "chown", "-R", "64322:64322", dir)
+	return dir
+}
+
+// tool runs a program of the machine's that must do its work.
+func tool(t *testing.T, argv ...string) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), argv[0], argv[1:]...).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", strings.Join(argv, " "), err, out)
+	}
+}

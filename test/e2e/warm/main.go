@@ -1,0 +1,67 @@
+// Command warm fills a store with all built-in blueprints, once, from the
+// registry that the machine's own configuration names. The end-to-end tests
+// take copies of it, since nothing outside is reachable where they run.
+//
+//	go run ./test/e2e/warm .cache/blueprints
+//
+// Runs in: `make test`, before the tests.
+// Reads:   what the registry answers, checked by digest.
+// Touches: the given folder alone.
+// Fails:   with exit code 1 and the cause.
+// Proved by: the tests that use what it made.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/blueprint/store"
+)
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: warm FOLDER")
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	defer stop()
+	if err := fill(ctx, os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+func fill(ctx context.Context, dir string) error {
+	s, err := store.Open(dir)
+	if err != nil {
+		return err
+	}
+	list, damaged, err := s.List()
+	if err := errors.Join(err, damaged); err != nil {
+		return err
+	}
+	for _, i := range list {
+		if i.Ready {
+			continue
+		}
+		fmt.Fprintf(os.Stderr, "· making blueprint %s ready in %s\n", i.Manifest.Ref(), dir)
+		if _, err := s.Ensure(ctx, i.Manifest.Ref(), told()); err != nil {
+			return fmt.Errorf("make blueprint %s ready: %w", i.Manifest.Ref(), err)
+		}
+	}
+	return nil
+}
+
+// told prints the end of each phase.
+func told() store.Progress {
+	return func(s store.Step) {
+		if s.Done {
+			fmt.Fprintf(os.Stderr, "·   %s: %d files, %d MB\n", s.Phase, s.FilesTotal, s.BytesTotal/1_000_000)
+		}
+	}
+}
