@@ -50,6 +50,12 @@ func (n *notes) Record(e Event) {
 	n.changed = make(chan struct{})
 }
 
+func (n *notes) list() []Event {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.all)
+}
+
 func (n *notes) await(t testing.TB, want func(Event) bool) Event {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
@@ -574,4 +580,60 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 	b.mustReset(b.dial("203.0.113.7", 22))
 	b.events.await(t, func(e Event) bool { return strings.Contains(e.Why, "limit") })
+}
+
+func TestWebSocketGoesOnAndADeclinedOneDoesNot(t *testing.T) {
+	b := newBench(t, github, nil)
+	b.world.Service("plain.example", 80, func(c net.Conn) { io.Copy(c, c) })
+	const upgrade = "GET /ws HTTP/1.1\r\nHost: plain.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+	for _, c := range []struct {
+		then   string
+		passes bool
+	}{
+		{"\x81\x85abcdhello" + "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", true}, // inside a frame anything may stand
+		{"GET / HTTP/1.1\r\nHost: plain.example\r\n\r\n", true},
+		{"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", false},
+	} {
+		conn := b.dial("plain.example", 80)
+		io.WriteString(conn, upgrade)
+		if _, err := io.ReadFull(conn, make([]byte, len(upgrade))); err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(conn, c.then)
+		got := make([]byte, len(c.then))
+		_, err := io.ReadFull(conn, got)
+		if passed := err == nil && string(got) == c.then; passed != c.passes {
+			t.Errorf("%q: passes %v, %v", c.then, passed, err)
+		}
+	}
+}
+
+// Chunks, sizes and what follows them, as they come and in one piece.
+func TestBodies(t *testing.T) {
+	b := newBench(t, github, nil)
+	b.world.Service("plain.example", 8080, func(c net.Conn) { io.Copy(c, c) })
+	const head = "POST / HTTP/1.1\r\nHost: plain.example\r\nTransfer-Encoding: chunked\r\n\r\n"
+	for _, c := range []struct {
+		body   string
+		passes bool
+	}{
+		{"5\r\nhello\r\n0\r\n\r\n", true},
+		{"00005\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n", true},
+		{"5;a=b\r\nhello\r\n0\r\n\r\n", false},
+		{"0x5\r\nhello\r\n0\r\n\r\n", false},
+		{"-5\r\nhello\r\n0\r\n\r\n", false},
+		{"4\r\nhello\r\n0\r\n\r\n", false},
+		{"5\nhello\r\n0\r\n\r\n", false},
+		{"ffffffffffffffff\r\nhello", false},
+		{"0\r\nHost: evil.example\r\n\r\n", false},
+		{"0\r\n\r\nGET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", false},
+	} {
+		conn := b.dial("plain.example", 8080)
+		io.WriteString(conn, head+c.body)
+		conn.(*net.TCPConn).CloseWrite()
+		got, err := io.ReadAll(conn)
+		if passed := err == nil && string(got) == head+c.body; passed != c.passes {
+			t.Errorf("%q: passes %v: %q, %v", c.body, passed, got, err)
+		}
+	}
 }

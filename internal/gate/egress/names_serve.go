@@ -19,8 +19,9 @@ import (
 // until ctx ends, and then returns nil. Each answer comes from the address
 // that was asked, whichever that was.
 func (g *Gate) ServeNames(ctx context.Context, c *net.UDPConn) error {
-	defer context.AfterFunc(ctx, func() { c.Close() })()
-	defer context.AfterFunc(g.ctx, func() { c.Close() })()
+	shut := func() { _ = c.Close() }
+	defer context.AfterFunc(ctx, shut)()
+	defer context.AfterFunc(g.ctx, shut)()
 	var err error
 	if a, ok := c.LocalAddr().(*net.UDPAddr); ok && a.IP.To4() == nil {
 		if err = anySource(c); err == nil {

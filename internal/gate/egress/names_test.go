@@ -139,18 +139,20 @@ func TestEqualRefusalsAreCounted(t *testing.T) {
 		for range 100 {
 			y.record(e)
 		}
-		if len(n.all) != 1 || n.all[0].Count != 1 {
-			t.Fatalf("at once: %+v", n.all)
+		if got := n.list(); len(got) != 1 || got[0].Count != 1 {
+			t.Fatalf("at once: %+v", got)
 		}
 		time.Sleep(firstWindow + time.Millisecond)
 		synctest.Wait()
-		if len(n.all) != 2 || n.all[1].Count != 99 {
-			t.Fatalf("after the window: %+v", n.all)
+		if got := n.list(); len(got) != 2 || got[1].Count != 99 {
+			t.Fatalf("after the window: %+v", got)
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if len(y.open) != 0 || len(n.all) != 2 {
-			t.Fatalf("after an hour: %d windows, %+v", len(y.open), n.all)
+		y.mu.Lock()
+		defer y.mu.Unlock()
+		if got := n.list(); len(y.open) != 0 || len(got) != 2 {
+			t.Fatalf("after an hour: %d windows, %+v", len(y.open), got)
 		}
 	})
 }

@@ -17,7 +17,7 @@ const refusedGroup = 5
 
 // Of linux/netfilter/nfnetlink_log.h.
 const (
-	nfulMsgPacket = unix.NFNL_SUBSYS_ULOG<<8 | 0
+	nfulMsgPacket = unix.NFNL_SUBSYS_ULOG << 8
 	nfulMsgConfig = unix.NFNL_SUBSYS_ULOG<<8 | 1
 
 	nfulaPayload = 9 // of a packet: from its network header on
