@@ -172,6 +172,6 @@ func titleOf(seq []byte) (string, bool) {
 			return -1
 		}
 		return r
-	}, text)
+	}, strings.ToValidUTF8(text, "")) // nothing in its place, so that it cannot grow
 	return kind + ";" + clean, true
 }

@@ -103,7 +103,7 @@ func TestShellOnARealTerminal(t *testing.T) {
 	}
 
 	// ^C reaches the program, not us.
-	d.types(t, "sh -c 'trap \"echo int\" INT; echo up; sleep 60'\r")
+	d.types(t, "sh -c 'trap \"echo int; exit\" INT; echo up; while :; do sleep 0.01; done'\r")
 	d.until(t, "up\r\n")
 	d.types(t, "\x03")
 	d.until(t, "int\r\n")
