@@ -6,7 +6,7 @@
 // Touches: processes: starts `nemoclaw supervisor NAME`, signals the one that
 // holds the sandbox's lock; the sandbox's folder.
 // Fails:   with nothing left running: a start that is not finished is undone.
-// Proved by: TestStart, TestStop, TestReport, test/cli/life.txt.
+// Proved by: TestStart, TestStartFails, TestStartInterrupted, TestStop, test/cli/testdata/life.txt.
 //
 // A start:
 //

@@ -101,14 +101,14 @@ func bringUp(ctx context.Context, s state.Sandbox, tell func(string)) error {
 	select {
 	case err = <-word:
 	case <-ctx.Done():
-		end(cmd)
+		reap(cmd)
 		<-word
 		return context.Cause(ctx)
 	}
 	if err == nil {
 		return cmd.Process.Release()
 	}
-	end(cmd)
+	reap(cmd)
 	if errors.Is(err, errSilent) {
 		return died(s, cmd)
 	}
@@ -136,8 +136,8 @@ func spawn(s state.Sandbox, report *os.File) (*exec.Cmd, error) {
 	return cmd, cmd.Start()
 }
 
-// end stops a supervisor that did not come up, and waits for it.
-func end(cmd *exec.Cmd) {
+// reap stops a supervisor that did not come up, and waits for it.
+func reap(cmd *exec.Cmd) {
 	_ = cmd.Process.Signal(syscall.SIGTERM)
 	late := time.AfterFunc(giveUp, func() { _ = cmd.Process.Kill() })
 	defer late.Stop()

@@ -17,7 +17,8 @@ import (
 // `stop` promises two seconds for what runs inside.
 const politely = 10 * time.Second
 
-// Stop asks the supervisor to end, and ends it where it does not answer.
+// Stop asks the supervisor to end, and ends it where it does not answer. When
+// it returns, the supervisor's process is gone.
 func (d Driver) Stop(ctx context.Context, s state.Sandbox, wanted bool) error {
 	if !s.Exists() {
 		return &state.NotFound{Name: s.Name()}
@@ -29,37 +30,47 @@ func (d Driver) Stop(ctx context.Context, s state.Sandbox, wanted bool) error {
 	if !held {
 		return nil
 	}
-	polite, cancel := context.WithTimeout(ctx, politely)
-	defer cancel()
-	if err := control.Dial(s.ControlSocket()).Stop(polite); err != nil && ctx.Err() != nil {
-		return context.Cause(ctx)
+	if err := end(ctx, s, pid); err != nil {
+		return fmt.Errorf("stop sandbox %q: %w", string(s.Name()), err)
 	}
-	return finish(ctx, s, pid)
+	return nil
 }
 
-// finish waits until the process that held the lock is gone, first without,
-// then with force. A process that is no longer the holder is never signalled.
-func finish(ctx context.Context, s state.Sandbox, pid int) error {
+// end ends the process that holds the lock of s.
+func end(ctx context.Context, s state.Sandbox, pid int) error {
 	if pid <= 0 {
-		return fmt.Errorf("stop sandbox %q: its supervisor is starting or ending", string(s.Name()))
+		return errors.New("its supervisor is just starting or ending: try again")
 	}
 	fd, err := unix.PidfdOpen(pid, 0)
 	if errors.Is(err, unix.ESRCH) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("stop sandbox %q: pidfd_open %d: %w", string(s.Name()), pid, err)
+		return fmt.Errorf("pidfd_open %d: %w", pid, err)
 	}
 	defer unix.Close(fd)
+	if now, held := s.Holder(); !held || now != pid {
+		return nil // it ended, and the number may be another's by now
+	}
+	polite, cancel := context.WithTimeout(ctx, politely)
+	defer cancel()
+	if err := control.Dial(s.ControlSocket()).Stop(polite); err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return finish(ctx, fd)
+}
+
+// finish waits for the end of the supervisor behind a pidfd, first without,
+// then with force.
+func finish(ctx context.Context, fd int) error {
 	for _, step := range []struct {
 		signal unix.Signal
 		wait   time.Duration
 	}{{0, 2 * time.Second}, {unix.SIGTERM, giveUp}, {unix.SIGKILL, giveUp}} {
-		if now, held := s.Holder(); !held || now != pid {
+		if err := unix.PidfdSendSignal(fd, step.signal, nil, 0); errors.Is(err, unix.ESRCH) {
 			return nil
-		}
-		if err := unix.PidfdSendSignal(fd, step.signal, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("stop sandbox %q: signal process %d: %w", string(s.Name()), pid, err)
+		} else if err != nil {
+			return fmt.Errorf("signal the supervisor: %w", err)
 		}
 		if gone(ctx, fd, step.wait) {
 			return nil
@@ -68,7 +79,7 @@ func finish(ctx context.Context, s state.Sandbox, pid int) error {
 			return context.Cause(ctx)
 		}
 	}
-	return fmt.Errorf("stop sandbox %q: process %d does not end: %w", string(s.Name()), pid, os.ErrDeadlineExceeded)
+	return fmt.Errorf("its supervisor does not end: %w", os.ErrDeadlineExceeded)
 }
 
 // gone waits for the end of a process: its pidfd becomes readable.

@@ -7,7 +7,7 @@
 // folder; the files that the installer made, in uninstall.
 // Fails:   with "error: act: thing: cause", a line that says what helps, and
 // an exit code of package say.
-// Proved by: test/cli/*.txt, TestReserved, TestTree.
+// Proved by: test/cli/testdata/*.txt, TestReserved, TestTree.
 //
 // Every sandbox is a command of its own, with the verbs beneath it, so that
 // help and completion know it; the same verbs stand beside them for the case

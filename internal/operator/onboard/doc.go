@@ -7,7 +7,7 @@
 // the sandbox through its driver.
 // Fails:   leaving nothing half-made: a sandbox is created whole, and a new one
 // that does not come up is removed again.
-// Proved by: TestForm, TestMounts, TestPreflight, test/cli/onboard*.txt.
+// Proved by: TestForm, TestMounts, TestModels, test/cli/testdata/onboard*.txt, wizard.txt.
 //
 // Nothing is asked where stdin is no terminal: the error then names the flags
 // that answer.
