@@ -14,6 +14,9 @@
 // Everything that arrives is kept for the test to look at. Programs that the
 // test starts live in the same world and need not know.
 //
+// NewInside makes a network namespace as a sandbox has one (all TCP captured,
+// the rest refused and logged), for tests of the gate without a sandbox.
+//
 // Main runs the test binary three times: the caller outside waits, the keeper
 // is PID 1 of the new namespaces and builds them, and the tests run as its
 // child, as the user who called and with that user's rights. What crosses is

@@ -148,7 +148,7 @@ func (r *request) framing(f fields) error {
 	}
 	for _, token := range tokens(f["connection"]) {
 		switch token {
-		case "host", "content-length", "transfer-encoding", "connection", "upgrade-insecure":
+		case "host", "content-length", "transfer-encoding", "connection":
 			return fmt.Errorf("a Connection field that removes %s", token)
 		}
 	}
