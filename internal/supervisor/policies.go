@@ -22,8 +22,9 @@ type policies struct {
 	network   atomic.Pointer[policy.Policy]
 	inference atomic.Pointer[policy.Inference]
 
-	mu         sync.Mutex // one reload or edit at a time
-	networkErr error      // protected by mu: of the file on disk, while the last good one is in force
+	mu           sync.Mutex // one reload or edit at a time
+	networkErr   error      // protected by mu: of the file on disk, while the last good one is in force
+	inferenceErr error      // protected by mu: likewise
 }
 
 // openPolicies reads both files; a broken one is an error, since there is no
@@ -64,6 +65,7 @@ func (p *policies) loadInference() (changed bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	next, err := readPolicy(p.inferenceFile, policy.ParseInference)
+	p.inferenceErr = err
 	if err != nil {
 		return false, err
 	}
@@ -85,6 +87,13 @@ func (p *policies) broken() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.networkErr
+}
+
+// brokenRoutes is the same for the inference policy's file.
+func (p *policies) brokenRoutes() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.inferenceErr
 }
 
 // keep writes the operator's "always" into the file and puts it in force: the

@@ -40,7 +40,7 @@ func (o offers) Status(ctx context.Context) control.Status {
 		s.Mounts = append(s.Mounts, plan.Mounted(plan.Mount{Host: m.Host, Target: m.Sandbox, ReadOnly: m.ReadOnly}))
 	}
 	s.Notes = k.notes()
-	s.Healthy = k.book.Err() == nil && s.Inference.Connected && s.Agent.Healthy &&
+	s.Healthy = k.book.Err() == nil && k.policies.broken() == nil && k.policies.brokenRoutes() == nil && s.Inference.Connected && s.Agent.Healthy &&
 		holds(s.Walls.Network) && holds(s.Walls.Filesystem) && holds(s.Walls.Process) && holds(s.Walls.Inference)
 	return s
 }
@@ -130,6 +130,9 @@ func (k *keeper) notes() []string {
 	var n []string
 	if err := k.book.Err(); err != nil {
 		n = append(n, "the audit book cannot be written, so connections and model calls are refused: "+err.Error())
+	}
+	if err := k.policies.brokenRoutes(); err != nil {
+		n = append(n, "the file on disk is not in force: "+err.Error())
 	}
 	for _, m := range k.settings.Mounts {
 		if !m.ReadOnly {
