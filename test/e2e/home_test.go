@@ -149,7 +149,7 @@ type box struct {
 // policy.
 func (h *home) shell(name, policy string, flags ...string) *box {
 	h.Helper()
-	h.must(append([]string{"onboard", "--yes", "--agent", "none", "--model-later", "--name", name}, flags...)...)
+	h.must(append([]string{"onboard", "--yes", "--agent", "none", "--inference-url", modelServer(h.T), "--model", "tiny", "--name", name}, flags...)...)
 	b := &box{h, name}
 	if policy != "" {
 		b.policy(policy)

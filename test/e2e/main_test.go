@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	if *get != "" {
 		os.Exit(fetch(*get))
 	}
-	internet.Main(m)
+	internet.Main(tests{m})
 }
 
 func fetch(address string) int {
