@@ -1,5 +1,12 @@
 // The program inside a sandbox. It is embedded in nemoclaw and run from a
 // memory file; nobody starts it by hand.
+//
+// The Go runtime would look for its CPU limit in the control groups of the
+// host at each start; init needs no more than one core.
+
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 package main
 
 import (

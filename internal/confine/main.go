@@ -27,7 +27,12 @@ func Main(fd int) {
 	if err != nil {
 		os.Exit(1)
 	}
-	in := &inside{up: c, domain: openDomain()}
+	in := &inside{up: c, domain: openDomain(), filter: make(chan compiled, 1)}
+	go func() {
+		var f compiled
+		f.program, f.err = filter.Compile() // while the spec is awaited
+		in.filter <- f
+	}()
 	s, handed, err := c.ReceiveSpec()
 	if err == nil {
 		err = in.enclose(s, handed)
@@ -52,10 +57,17 @@ type inside struct {
 	domain   *domain
 	sockets  sockets
 	rules    int // the Landlock ruleset, until the domain has entered it
+	filter   chan compiled
 	listener int // of seccomp, until it is handed out
 	abi      int
 	gate     uint16
 	nursery  *nursery
+}
+
+// compiled is the seccomp filter, ready to be installed.
+type compiled struct {
+	program []unix.SockFilter
+	err     error
 }
 
 // step is one part of a wall. Steps stand in lists: what stands later may rely
@@ -142,7 +154,7 @@ func (in *inside) privilegeSteps(s spec.Spec) []step {
 		{w, true, in.domain.root},
 		{w, true, in.domain.dropBounding},
 		{w, true, dropCapabilities},
-		{w, true, promise},
+		{w, true, in.domain.promise},
 		// After the last change of credentials, which would undo it.
 		{w, true, hide},
 		// Without capabilities a thread may enter only once it has promised.
@@ -150,11 +162,11 @@ func (in *inside) privilegeSteps(s spec.Spec) []step {
 		// Last of all: it refuses calls that the steps above make. It holds on
 		// all threads, the domain's too, or not at all.
 		{w, !s.Seccomp.Off, func() (err error) {
-			program, err := filter.Compile()
-			if err != nil {
-				return err
+			f := <-in.filter
+			if f.err != nil {
+				return f.err
 			}
-			in.listener, err = filter.Install(program, true)
+			in.listener, err = filter.Install(f.program, true)
 			return err
 		}},
 	}

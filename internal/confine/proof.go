@@ -1,12 +1,12 @@
 package confine
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -38,6 +38,9 @@ func (in *inside) prove(s spec.Spec) ([]spec.Proof, error) {
 			}
 		}
 	}
+	if err := in.complete(s, proofs); err != nil {
+		return nil, err
+	}
 	for _, p := range proofs {
 		if !p.Refused {
 			return nil, &failure{p.Wall, fmt.Errorf("%s does not hold: %s: %s", p.Layer, p.Tried, p.Got)}
@@ -60,7 +63,17 @@ func (in *inside) report(s spec.Spec) (report, error) {
 			closeAll(started.fds)
 			return report{}, errors.New(started.m.Error)
 		}
-		return readReport(started.fds)
+		r, err := readReport(started.fds)
+		if err != nil {
+			return report{}, err
+		}
+		// Until it has ended, it would be one more process to look at.
+		select {
+		case <-in.nursery.proofs:
+			return r, nil
+		case <-limit:
+			return report{}, errors.New("the prover does not end")
+		}
 	case <-limit:
 		return report{}, errors.New("the prover did not start")
 	}
@@ -82,11 +95,7 @@ func readReport(fds []int) (report, error) {
 	if err != nil {
 		return report{}, err
 	}
-	var r report
-	if err := json.Unmarshal(b, &r); err != nil {
-		return report{}, fmt.Errorf("read report: %w", err)
-	}
-	return r, nil
+	return decodeReport(b)
 }
 
 // expected are the proofs of the layers that should stand.
@@ -103,6 +112,31 @@ func (in *inside) expected(s spec.Spec, all []spec.Proof) []spec.Proof {
 		}
 	}
 	return out
+}
+
+// complete holds that every layer that should stand was tried: silence proves
+// nothing.
+func (in *inside) complete(s spec.Spec, proofs []spec.Proof) error {
+	for _, want := range []struct {
+		wall  spec.Wall
+		layer string
+		on    bool
+	}{
+		{spec.FilesystemWall, layerMounts, true},
+		{spec.FilesystemWall, layerLandlock, !s.Landlock.Off},
+		{spec.ProcessWall, layerCapabilities, true},
+		{spec.ProcessWall, layerSeccomp, !s.Seccomp.Off},
+		{spec.ProcessWall, layerDescriptors, true},
+		{spec.NetworkWall, layerInterfaces, true},
+		{spec.NetworkWall, layerCapture, !s.Network.CaptureOff},
+		{spec.InferenceWall, layerRouter, !s.Network.CaptureOff && len(s.Network.Routers) > 0},
+	} {
+		tried := slices.ContainsFunc(proofs, func(p spec.Proof) bool { return p.Wall == want.wall && p.Layer == want.layer })
+		if want.on && !tried {
+			return &failure{want.wall, fmt.Errorf("%s was not tried", want.layer)}
+		}
+	}
+	return nil
 }
 
 // arrived looks whether c ended in the socket of ours that it must, and
@@ -144,8 +178,14 @@ func (in *inside) arrived(c connect) (spec.Proof, bool) {
 // accept takes the connection that is waiting at fd and closes it again.
 func accept(fd int) (local, remote netip.AddrPort, err error) {
 	poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	if _, err := unix.Poll(poll, 1000); err != nil && !errors.Is(err, unix.EINTR) {
-		return local, remote, err
+	for {
+		_, err := unix.Poll(poll, 1000)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, unix.EINTR) {
+			return local, remote, err
+		}
 	}
 	c, from, err := unix.Accept4(fd, unix.SOCK_CLOEXEC)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path"
@@ -22,7 +23,10 @@ func (in *inside) look(m spec.Message) {
 	answer := spec.Message{Op: spec.OpHolders, ID: m.ID}
 	pid := m.PID
 	if m.Op == spec.OpWho {
-		pid, _ = in.holder(m.Local, m.Remote)
+		var err error
+		if pid, err = in.holder(m.Local, m.Remote); err != nil {
+			answer.Error = err.Error()
+		}
 	}
 	if pid > 1 {
 		if p, ok := program(pid); ok {
@@ -57,10 +61,10 @@ func (in *inside) holder(local, remote netip.AddrPort) (int, error) {
 		}
 		has, err := holds(name, link)
 		switch {
-		case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ESRCH):
-			continue // it has ended
+		case err != nil && ended(pid):
+			continue
 		case err != nil:
-			return 0, errUnknown
+			return 0, fmt.Errorf("%w: process %d: %w", errUnknown, pid, err)
 		case has && found != 0:
 			return 0, errUnknown
 		case has:
@@ -207,12 +211,46 @@ func parents(pid int) []string {
 	return out
 }
 
+// ended says whether a process is gone, or waits for its parent to take its
+// status: the kernel shows nothing of such a one, but it holds nothing either.
+// One whose first thread alone has left has not ended; one that is killed with
+// all its threads has in a moment.
+func ended(pid int) bool {
+	s, ok := stat(pid)
+	if !ok || s.leaving && s.threads <= 1 {
+		return true
+	}
+	return s.leaving && endsSoon(pid)
+}
+
+// soon bounds how long a question waits for one process, in milliseconds.
+const soon = 20
+
+func endsSoon(pid int) bool {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return errors.Is(err, unix.ESRCH)
+	}
+	defer unix.Close(fd)
+	for {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, soon)
+		if !errors.Is(err, unix.EINTR) {
+			return n == 1
+		}
+	}
+}
+
 // process is what proc_pid_stat(5) tells.
 type process struct {
 	name    string
 	parent  int
+	leaving bool // has begun to exit, or is a zombie
+	threads int
 	started string // clock ticks after boot
 }
+
+// exiting is PF_EXITING of linux/sched.h.
+const exiting = 4
 
 func stat(pid int) (process, bool) {
 	b, err := os.ReadFile(path.Join("/proc", strconv.Itoa(pid), "stat"))
@@ -230,6 +268,11 @@ func stat(pid int) (process, bool) {
 	if len(f) < 20 {
 		return process{}, false
 	}
-	parent, err := strconv.Atoi(f[1])
-	return process{name: text[open+1 : end], parent: parent, started: f[19]}, err == nil
+	p := process{name: text[open+1 : end], started: f[19]}
+	parent, err1 := strconv.Atoi(f[1])
+	flags, err2 := strconv.ParseUint(f[6], 10, 64)
+	threads, err3 := strconv.Atoi(f[17])
+	p.parent, p.threads = parent, threads
+	p.leaving = f[0] == "Z" || f[0] == "X" || flags&exiting != 0
+	return p, err1 == nil && err2 == nil && err3 == nil
 }

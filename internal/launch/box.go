@@ -136,7 +136,7 @@ func (b *Box) await() {
 	b.dialers = nil
 	b.mu.Unlock()
 
-	b.wire.Close()
+	// The wire stays open: init's last words may still be in it.
 	for _, q := range asked {
 		close(q.answer)
 	}
@@ -166,6 +166,7 @@ func (b *Box) listen() {
 		if err != nil {
 			// Whatever it was, an init that cannot be understood is no wall.
 			_ = b.Kill()
+			b.wire.Close()
 			return
 		}
 		b.hear(m, fds)

@@ -121,8 +121,15 @@ func TestSupervisorKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	poll := []unix.PollFd{{Fd: int32(init), Events: unix.POLLIN}}
-	if n, err := unix.Poll(poll, 2000); n != 1 {
-		t.Errorf("init lives 2 s after its supervisor: %v", err)
+	for {
+		n, err := unix.Poll(poll, 2000)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if n != 1 {
+			t.Errorf("init lives 2 s after its supervisor: %v", err)
+		}
+		break
 	}
 	c.Wait()
 }

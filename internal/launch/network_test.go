@@ -217,7 +217,8 @@ func TestWhoHoldsASocket(t *testing.T) {
 	local, remote := addrPort(c.RemoteAddr()), addrPort(c.LocalAddr())
 	p, ok := s.Who(t.Context(), local, remote)
 	if !ok || !strings.HasSuffix(p.Exe, "/bash") || p.Ino == 0 || p.Name != "bash" {
-		t.Errorf("who: %+v, %v", p, ok)
+		r, _ := s.ask(t.Context(), spec.Message{Op: spec.OpWho, Local: local, Remote: remote}, nil)
+		t.Errorf("who: %+v, %v, %s", p, ok, r.m.Error)
 	}
 	if q, ok := s.Look(t.Context(), p.PID); !ok || q.Exe != p.Exe {
 		t.Errorf("look: %+v, %v", q, ok)
@@ -227,6 +228,14 @@ func TestWhoHoldsASocket(t *testing.T) {
 	}
 	if p, ok := s.Look(t.Context(), 1); ok {
 		t.Errorf("PID 1 is no agent: %+v", p)
+	}
+
+	// One that has ended and that nobody asked about hides nothing.
+	if _, err := s.Run(t.Context(), spec.Command{Argv: []string{"bash", "-c", "true & exec sleep 100"}}); err != nil {
+		t.Fatal(err)
+	}
+	if p, ok := s.Who(t.Context(), local, remote); !ok {
+		t.Errorf("with a zombie beside: %+v, %v", p, ok)
 	}
 
 	// A child that holds it as well: nobody can say who asks.

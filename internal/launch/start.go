@@ -70,6 +70,7 @@ func start(ctx context.Context, s spec.Spec, o Options, open func() (io.ReadClos
 	if err != nil {
 		_ = b.Kill()
 		_ = b.Wait()
+		b.letGo()
 		return nil, err
 	}
 	go b.listen()
@@ -117,6 +118,7 @@ func bear(exe int, o Options) (*Box, error) {
 		if err := o.Join(b.pid); err != nil {
 			_ = b.Kill()
 			_ = b.Wait()
+			b.letGo()
 			return nil, &Error{Wall: spec.ProcessWall, Err: fmt.Errorf("move init to its control group: %w", err)}
 		}
 	}
@@ -205,6 +207,17 @@ func (b *Box) raise(s spec.Spec, o Options, exe int) error {
 			closeAll(fds)
 			return &Error{Err: fmt.Errorf("init said %q with %d descriptors", m.Op, len(fds))}
 		}
+	}
+}
+
+// letGo closes what a Box that never stood has been handed.
+func (b *Box) letGo() {
+	b.wire.Close()
+	if b.notify != nil {
+		b.notify.Close()
+	}
+	for _, h := range b.sockets {
+		h.File.Close()
 	}
 }
 
