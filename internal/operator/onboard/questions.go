@@ -31,7 +31,11 @@ func (s Setup) answers(ctx context.Context, r Request, mounts []state.Mount, inf
 		given[flag] = a
 	}
 	if r.Yes || len(missing(questions, given)) == 0 && !s.Voice.InTTY {
-		return fill(questions, given)
+		a, err := fill(questions, given)
+		if _, chosen := r.Given["gateway-port"]; err == nil && !chosen && a["gateway-port"] != "" && a["gateway-port"] != strconv.Itoa(gatewayPort) {
+			s.Voice.News("Gateway port %d is taken: using %s.", gatewayPort, a["gateway-port"])
+		}
+		return a, err
 	}
 	if !s.Voice.InTTY || !s.Voice.ErrTTY {
 		return nil, say.Misused("--yes takes the defaults; or give --"+strings.Join(missing(questions, given), ", --"),
