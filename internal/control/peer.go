@@ -4,17 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/user"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,6 +20,9 @@ import (
 type peer struct {
 	PID int
 	UID uint32
+	// Refused says why the peer may not speak to us, as it was when it
+	// connected; empty when it may.
+	Refused string
 }
 
 func peerOf(conn net.Conn) (peer, error) {
@@ -78,49 +78,33 @@ func nested(pid int, proc string) string {
 	return ""
 }
 
-// guarded is a listener that lets in only peers that may speak to us.
-type guarded struct{ net.Listener }
-
-func (g guarded) Accept() (net.Conn, error) {
-	for {
-		conn, err := g.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		why := "unknown peer"
-		p, err := peerOf(conn)
-		if err == nil {
-			why = p.refused()
-		}
-		if why == "" {
-			return conn, nil
-		}
-		turnAway(conn, why)
-	}
-}
-
-// turnAway answers without having read a byte, and hangs up.
-func turnAway(conn net.Conn, why string) {
-	body, _ := json.Marshal(Error{Message: why}) // two strings always marshal
-	answer := http.Response{
-		StatusCode: http.StatusForbidden, ProtoMajor: 1, ProtoMinor: 1, Close: true,
-		Header:        http.Header{"Content-Type": {"application/json"}},
-		ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body)),
-	}
-	// The answer is a courtesy; a peer that does not take it loses it.
-	_ = conn.SetDeadline(time.Now().Add(time.Second))
-	_ = answer.Write(conn)
-	_ = conn.Close()
-}
-
 type peerKey struct{}
 
+// withPeer keeps who is at the other end of conn with every request on it.
 func withPeer(ctx context.Context, conn net.Conn) context.Context {
 	p, err := peerOf(conn)
 	if err != nil {
-		return ctx
+		return ctx // guard refuses a request without a peer
 	}
+	p.Refused = p.refused()
 	return context.WithValue(ctx, peerKey{}, p)
+}
+
+// guard lets only requests of peers that may speak to us reach h. The others
+// are told so, and hung up on.
+func guard(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p, known := r.Context().Value(peerKey{}).(peer)
+		if !known {
+			p.Refused = "the peer is unknown"
+		}
+		if p.Refused != "" {
+			w.Header().Set("Connection", "close")
+			refuse(w, http.StatusForbidden, errors.New(p.Refused))
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // By names the operator who sent the request of ctx, for the book: "me (uid

@@ -27,7 +27,7 @@ func Serve(ctx context.Context, ln net.Listener, s Sandbox) error {
 	defer cancel()
 	api := &api{sandbox: s}
 	server := &http.Server{
-		Handler:           api.routes(),
+		Handler:           guard(api.routes()),
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
@@ -36,7 +36,7 @@ func Serve(ctx context.Context, ln net.Listener, s Sandbox) error {
 	}
 	ended := make(chan error, 1)
 	context.AfterFunc(ctx, func() { ended <- farewellTo(server) })
-	err := server.Serve(guarded{ln})
+	err := server.Serve(ln)
 	cancel()
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil

@@ -82,10 +82,15 @@ func TestFindRefusesAFolderThatIsNotOurs(t *testing.T) {
 			t.Errorf("mode %v: %v", mode, err)
 		}
 	}
+}
+
+func TestFindRefusesAnothersFolder(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to give the folder away")
 	}
-	if err := errors.Join(os.Chmod(dir, 0o700), os.Chown(dir, 65534, 65534)); err != nil {
+	dir := t.TempDir()
+	t.Setenv("NEMOCLAW_HOME", dir)
+	if err := os.Chown(dir, 65534, 65534); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Find(); err == nil || !strings.Contains(err.Error(), "uid 65534") {
