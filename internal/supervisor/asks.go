@@ -79,7 +79,7 @@ func (a *asks) save() {
 
 // Ask waits for the operator, at most for the hold and no longer than the
 // client. ctx ends when the program gave up.
-func (a *asks) Ask(ctx context.Context, q egress.Question) (allow bool, why string, used func()) {
+func (a *asks) Ask(ctx context.Context, q egress.Question) (allow bool, why string, done func(through bool)) {
 	question := approval.Question{Host: string(q.Host), Port: int(q.Port), Program: programName(q.Program), Addr: q.Addr}
 	id, d, answered := a.ask(question)
 	if d.Kind == approval.Wait {
@@ -88,7 +88,7 @@ func (a *asks) Ask(ctx context.Context, q egress.Question) (allow bool, why stri
 	if d.Kind != approval.Allowed {
 		return false, d.Why, nil
 	}
-	return true, d.Why, func() { a.use(id) }
+	return true, d.Why, func(through bool) { a.settle(id, through) }
 }
 
 // wait holds one connection until its question is answered.
@@ -142,10 +142,15 @@ func (a *asks) lapse(id string, answered <-chan struct{}, why string) approval.D
 	return approval.Decision{Kind: approval.Denied, Why: why}
 }
 
-func (a *asks) use(id string) {
+// settle uses a grant up, or gives it back where the connection failed.
+func (a *asks) settle(id string, through bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.desk.Used(time.Now(), id)
+	if through {
+		a.desk.Used(time.Now(), id)
+		return
+	}
+	a.desk.Released(time.Now(), id)
 }
 
 // Answer is the operator's word. An "always" is written into the policy file

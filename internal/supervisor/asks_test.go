@@ -38,7 +38,7 @@ func desk(t *testing.T, k *kept) *asks {
 type outcome struct {
 	allow bool
 	why   string
-	used  func()
+	done  func(through bool)
 	took  time.Duration
 }
 
@@ -48,8 +48,8 @@ func ask(ctx context.Context, a *asks, q egress.Question) <-chan outcome {
 	out := make(chan outcome, 1)
 	go func() {
 		began := time.Now()
-		allow, why, used := a.Ask(ctx, q)
-		out <- outcome{allow, why, used, time.Since(began)}
+		allow, why, done := a.Ask(ctx, q)
+		out <- outcome{allow, why, done, time.Since(began)}
 	}()
 	synctest.Wait()
 	return out
@@ -97,6 +97,28 @@ func TestOnceIsOne(t *testing.T) {
 		if one.allow == two.allow {
 			t.Errorf("of two that waited: %v and %v; want one", one, two)
 		}
+	})
+}
+
+// An allowed connection that then failed leaves the grant to its retry.
+func TestFailedConnectionGivesItsGrantBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := desk(t, &kept{})
+		held := ask(t.Context(), a, curlTo("a.example"))
+		if _, _, err := a.Answer(a.List()[0].ID, control.Answer{Verdict: "allow", Scope: "once"}); err != nil {
+			t.Fatal(err)
+		}
+		(<-held).done(false)
+		retry := <-ask(t.Context(), a, curlTo("a.example"))
+		if !retry.allow {
+			t.Fatalf("the retry: %+v; want it allowed", retry)
+		}
+		retry.done(true)
+		again := ask(t.Context(), a, curlTo("a.example"))
+		if l := a.List(); l[0].State != "pending" {
+			t.Errorf("after it got through the next one is %s; want it asked", l[0].State)
+		}
+		<-again
 	})
 }
 

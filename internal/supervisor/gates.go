@@ -141,8 +141,8 @@ func (k *keeper) blocked(host string, port int) (string, bool) {
 	if err != nil {
 		return "", false // the router itself refuses what is no host
 	}
-	v := k.policies.network.Load().Decide(policy.Request{Host: h, Addr: a, Port: policy.Port(port), Time: time.Now()})
-	return v.Why, v.Action == policy.Deny && v.Rule != ""
+	v, denied := k.policies.network.Load().Denies(policy.Request{Host: h, Addr: a, Port: policy.Port(port), Time: time.Now()})
+	return v.Why, denied
 }
 
 // eventsOf writes the gate's events into the book; it implements

@@ -23,7 +23,7 @@ type flow struct {
 	pending []byte                       // read from the program and not passed on yet
 	passed  int                          // how much at the beginning of pending is passed on already
 	tell    func()                       // records that it was allowed, at most once
-	used    []func()                     // of the operator's grants, once the connection got through
+	grants  []func(through bool)         // of the operator's, told once whether the connection got through
 
 	mu      sync.Mutex
 	request policy.Request // guarded by mu once the flow is listed
@@ -110,6 +110,7 @@ func (f *flow) serve(ctx context.Context) {
 
 // connect is the road of every flow that may leave.
 func (f *flow) connect(ctx context.Context) {
+	defer func() { f.settle(false) }()
 	v := f.judge(ctx)
 	if v.Action != policy.Allow {
 		f.refuse(v)
@@ -128,12 +129,18 @@ func (f *flow) connect(ctx context.Context) {
 	if !f.join(out, w) {
 		return
 	}
-	for _, used := range f.used {
-		used()
-	}
+	f.settle(true)
 	f.allowed(w)
 	defer f.tell()
 	f.splice(first)
+}
+
+// settle tells the operator's grants, once, whether they were used.
+func (f *flow) settle(through bool) {
+	for _, done := range f.grants {
+		done(through)
+	}
+	f.grants = nil
 }
 
 // misplaced says why the original destination can be none at all.

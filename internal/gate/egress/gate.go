@@ -59,10 +59,10 @@ type Question struct {
 }
 
 // Asker puts one question to the operator and blocks until it is answered, or
-// for as long as a connection is held. ctx ends when the program gave up. used
-// is called once the connection got through; it may be nil.
+// for as long as a connection is held. ctx ends when the program gave up. done
+// is told whether the connection then got through; it may be nil.
 type Asker interface {
-	Ask(ctx context.Context, q Question) (allow bool, why string, used func())
+	Ask(ctx context.Context, q Question) (allow bool, why string, done func(through bool))
 }
 
 // Gate is the network gate of one sandbox.
@@ -129,7 +129,7 @@ func fill(cfg *Config) {
 
 type nobody struct{}
 
-func (nobody) Ask(context.Context, Question) (bool, string, func()) {
+func (nobody) Ask(context.Context, Question) (bool, string, func(bool)) {
 	return false, "nobody is there to be asked", nil
 }
 

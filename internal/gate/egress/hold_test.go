@@ -17,18 +17,25 @@ type desk struct {
 	questions chan Question
 	answers   chan bool
 	used      atomic.Int32
-	left      chan error // how the wait of a question ended without an answer
+	unused    chan struct{} // an allowed connection did not get through
+	left      chan error    // how the wait of a question ended without an answer
 }
 
 func newDesk() *desk {
-	return &desk{questions: make(chan Question, 16), answers: make(chan bool), left: make(chan error, 16)}
+	return &desk{questions: make(chan Question, 16), answers: make(chan bool), unused: make(chan struct{}, 16), left: make(chan error, 16)}
 }
 
-func (d *desk) Ask(ctx context.Context, q Question) (bool, string, func()) {
+func (d *desk) Ask(ctx context.Context, q Question) (bool, string, func(bool)) {
 	d.questions <- q
 	select {
 	case allow := <-d.answers:
-		return allow, "the operator said so", func() { d.used.Add(1) }
+		return allow, "the operator said so", func(through bool) {
+			if !through {
+				d.unused <- struct{}{}
+				return
+			}
+			d.used.Add(1)
+		}
 	case <-ctx.Done():
 		d.left <- context.Cause(ctx)
 		return false, "nobody answered", nil
@@ -240,4 +247,26 @@ func TestRouterIsReachedWithoutARule(t *testing.T) {
 	b.policy.Store(parse(t, "deny: [{host: host.docker.internal, port: 11434}]\n"))
 	b.mustReset(b.dial("host.docker.internal", 11434))
 	b.events.await(t, func(e Event) bool { return strings.Contains(e.Why, "blocks inference") })
+}
+
+// What the operator allowed and nobody answers at is not used up: a retry may
+// still get through.
+func TestAnAllowedConnectionThatFailsIsNotUsed(t *testing.T) {
+	d := newDesk()
+	b := newBench(t, asking, withDesk(d))
+	b.world.Absent("gone.example")
+	c := b.dial("gone.example", 9000)
+	<-d.questions
+	d.answers <- true
+	if err := echo(c); err == nil {
+		t.Error("a name that does not exist answered")
+	}
+	select {
+	case <-d.unused:
+	case <-time.After(10 * time.Second):
+		t.Error("nobody was told that it did not get through")
+	}
+	if d.used.Load() != 0 {
+		t.Errorf("used %d times", d.used.Load())
+	}
 }

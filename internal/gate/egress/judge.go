@@ -74,7 +74,10 @@ func (f *flow) hold(ctx context.Context, asked policy.Verdict, q Question) (poli
 	if over {
 		return policy.Verdict{Why: "the gate is closing"}, nil
 	}
-	allow, why, used := f.g.cfg.Ask.Ask(held, q)
+	allow, why, done := f.g.cfg.Ask.Ask(held, q)
+	if done != nil {
+		f.grants = append(f.grants, done)
+	}
 	f.mu.Lock()
 	f.retry = nil
 	f.mu.Unlock()
@@ -90,9 +93,6 @@ func (f *flow) hold(ctx context.Context, asked policy.Verdict, q Question) (poli
 		return v, nil
 	}
 	f.granted(byOperator)
-	if used != nil {
-		f.used = append(f.used, used)
-	}
 	return policy.Verdict{Action: policy.Allow, Rule: asked.Rule, Line: asked.Line, Why: why}, nil
 }
 
