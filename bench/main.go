@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// longest is how long the whole may take.
+const longest = 6 * time.Minute
+
+// chapter is one part of the report. run gives its rows; with an error, those
+// that it has.
+type chapter struct {
+	name string
+	run  func(context.Context, *ground) ([]row, error)
+}
+
+// chapters in the order in which they run: memory comes before what makes a
+// supervisor work hard.
+var chapters = []chapter{
+	{"onboard", measureOnboard},
+	{"memory", measureMemory},
+	{"start", measureStart},
+	{"gate", measureGate},
+	{"policy", measurePolicy},
+	{"approvals", measureApprovals},
+	{"audit", measureBook},
+	{"openclaw", measureOpenclaw},
+}
+
+func main() {
+	write := flag.Bool("write", false, "put the table into docs/benchmarks.md")
+	only := flag.String("only", "", "chapters, by comma: "+names())
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	defer stop()
+	if err := run(ctx, *only, *write); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, only string, write bool) (err error) {
+	chosen, err := choose(only)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
+	g, err := newGround(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, g.clear()) }()
+	rep := report{machine: lookAtMachine(), began: time.Now(), only: only}
+	for _, c := range chosen {
+		say("%s …", c.name)
+		rows, err := c.run(ctx, g)
+		rep.rows = append(rep.rows, rows...)
+		if err != nil {
+			rep.missing = append(rep.missing, absent{c.name, err.Error()})
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	rep.missing = append(rep.missing, g.missing...)
+	rep.machine.loadAfter = load()
+	rep.took = time.Since(rep.began)
+	rep.print(os.Stdout)
+	if !write {
+		return nil
+	}
+	return rep.writePage(g.root)
+}
+
+func choose(only string) ([]chapter, error) {
+	if only == "" {
+		return chapters, nil
+	}
+	wanted := strings.Split(only, ",")
+	for _, w := range wanted {
+		if !slices.ContainsFunc(chapters, func(c chapter) bool { return c.name == w }) {
+			return nil, fmt.Errorf("no chapter %q; there are %s", w, names())
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(chapters), func(c chapter) bool { return !slices.Contains(wanted, c.name) }), nil
+}
+
+func names() string {
+	var all []string
+	for _, c := range chapters {
+		all = append(all, c.name)
+	}
+	return strings.Join(all, ",")
+}
+
+func say(format string, args ...any) { fmt.Fprintf(os.Stderr, "· "+format+"\n", args...) }

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// resting is how long a sandbox is left alone before its memory is read: the
+// runtime gives back what the start needed.
+const resting = 5 * time.Second
+
+// measureMemory reads what supervisor, init and spawner keep resident.
+func measureMemory(ctx context.Context, g *ground) ([]row, error) {
+	if err := g.ready(ctx); err != nil {
+		return nil, err
+	}
+	c := g.control()
+	defer c.Close()
+	st, err := c.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-time.After(resting):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	family, err := descendants(st.SupervisorPID)
+	if err != nil {
+		return nil, err
+	}
+	var rss, pss int64
+	var parts []string
+	for _, pid := range family {
+		r, err := kilobytes(pid, "status", "VmRSS")
+		if err != nil {
+			return nil, err
+		}
+		rss += r
+		parts = append(parts, fmt.Sprintf("%.1f", float64(r)/1024))
+		if p, err := kilobytes(pid, "smaps_rollup", "Pss"); err == nil { // init's is root's to read
+			pss += p
+		}
+	}
+	what := fmt.Sprintf("resident, idle: supervisor + init + spawner (%s MB)", strings.Join(parts, " + "))
+	const goal = 40 << 10
+	return []row{{
+		what: what, ours: fmt.Sprintf("%.1f MB RSS, %.1f MB PSS", float64(rss)/1024, float64(pss)/1024),
+		goal: "≤ 40 MB", met: rss <= goal,
+	}}, nil
+}
+
+// descendants are pid and all processes below it, parents first.
+func descendants(pid int) ([]int, error) {
+	all := []int{pid}
+	for i := 0; i < len(all); i++ {
+		tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", all[i]))
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range tasks {
+			b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", all[i], t.Name()))
+			if err != nil {
+				return nil, err
+			}
+			for _, f := range strings.Fields(string(b)) {
+				child, err := strconv.Atoi(f)
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, child)
+			}
+		}
+	}
+	return all, nil
+}
+
+// kilobytes reads one figure of /proc/pid/file. See proc(5).
+func kilobytes(pid int, file, key string) (int64, error) {
+	path := fmt.Sprintf("/proc/%d/%s", pid, file)
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	in := bufio.NewScanner(f)
+	for in.Scan() {
+		if rest, ok := strings.CutPrefix(in.Text(), key+":"); ok {
+			return strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
+		}
+	}
+	if err := in.Err(); err != nil {
+		return 0, err
+	}
+	return 0, fmt.Errorf("%s: no line %s", path, key)
+}

@@ -1,0 +1,42 @@
+// Command probe is both ends of the bench's connections, and the plain proxy
+// between them that the gate is compared with.
+//
+//	probe serve            an echo, a source and a sink; prints their three addresses
+//	probe proxy A B C      a plain TCP proxy to each; prints the addresses to use instead
+//	probe ask              a client: a line of JSON in, a line of JSON out
+//	probe nothing          ends at once
+//
+// Runs in: processes of the bench's own; ask also inside a sandbox.
+// Reads:   its standard input, its own connections.
+// Touches: the loopback.
+// Fails:   with exit code 1; a client's failed request is an answer.
+// Proved by: the bench.
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+func main() {
+	if len(os.Args) < 2 {
+		fmt.Fprintln(os.Stderr, "usage: probe serve | proxy ADDRESS … | ask | nothing")
+		os.Exit(2)
+	}
+	var err error
+	switch os.Args[1] {
+	case "serve":
+		err = serve()
+	case "proxy":
+		err = proxy(os.Args[2:])
+	case "ask":
+		err = ask()
+	case "nothing":
+	default:
+		err = fmt.Errorf("no verb %q", os.Args[1])
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
