@@ -83,7 +83,7 @@ func TestKillLeavesNothing(t *testing.T) {
 
 // supervise is another process's main: see TestSupervisorKilled.
 func supervise(workspace string) int {
-	b, err := start(context.Background(), launchtest.Spec(workspace), options(), fresh)
+	b, err := Start(context.Background(), launchtest.Spec(workspace), options())
 	if err != nil {
 		fmt.Println(err)
 		return 1
@@ -174,7 +174,7 @@ func TestRootIsNobodysUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
-	if _, err := start(t.Context(), launchtest.Spec(t.TempDir()), Options{}, fresh); err == nil {
+	if _, err := Start(t.Context(), launchtest.Spec(t.TempDir()), Options{Program: options().Program}); err == nil {
 		t.Fatal("started a sandbox whose user is root")
 	}
 	s := up(t)
@@ -192,7 +192,7 @@ func TestRootIsNobodysUser(t *testing.T) {
 func TestCancelledStart(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := start(ctx, launchtest.Spec(t.TempDir()), options(), fresh); !errors.Is(err, context.Canceled) {
+	if _, err := Start(ctx, launchtest.Spec(t.TempDir()), options()); !errors.Is(err, context.Canceled) {
 		t.Errorf("started with a context that was over: %v", err)
 	}
 }
@@ -201,7 +201,7 @@ func TestJoinComesBeforeTheWalls(t *testing.T) {
 	joined := 0
 	o := options()
 	o.Join = func(pid int) error { joined = pid; return nil }
-	b, err := start(t.Context(), launchtest.Spec(t.TempDir()), o, fresh)
+	b, err := Start(t.Context(), launchtest.Spec(t.TempDir()), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +211,7 @@ func TestJoinComesBeforeTheWalls(t *testing.T) {
 		t.Errorf("joined %d: want %d", joined, b.PID())
 	}
 	o.Join = func(int) error { return io.ErrUnexpectedEOF }
-	if _, err := start(t.Context(), launchtest.Spec(t.TempDir()), o, fresh); !errors.Is(err, io.ErrUnexpectedEOF) {
+	if _, err := Start(t.Context(), launchtest.Spec(t.TempDir()), o); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("started although it did not join: %v", err)
 	}
 }
@@ -239,7 +239,7 @@ func TestManyAtOnce(t *testing.T) {
 func BenchmarkStart(b *testing.B) {
 	dir := b.TempDir()
 	for b.Loop() {
-		x, err := start(context.Background(), launchtest.Spec(dir), options(), fresh)
+		x, err := Start(context.Background(), launchtest.Spec(dir), options())
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -249,7 +249,7 @@ func BenchmarkStart(b *testing.B) {
 }
 
 func BenchmarkRun(b *testing.B) {
-	x, err := start(context.Background(), launchtest.Spec(b.TempDir()), options(), fresh)
+	x, err := Start(context.Background(), launchtest.Spec(b.TempDir()), options())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -60,10 +61,14 @@ func run(m *testing.M, dir string) int {
 	return m.Run()
 }
 
-func fresh() (io.ReadCloser, error) { return os.Open(*initProgram) }
-
 // options are those of the user who runs the tests.
-func options() Options { return Options{UID: user, GID: user, Stderr: os.Stderr} }
+func options() Options {
+	return Options{UID: user, GID: user, Stderr: os.Stderr, Program: fresh()}
+}
+
+var fresh = sync.OnceValue(func() *Program {
+	return load(func() (io.ReadCloser, error) { return os.Open(*initProgram) })
+})
 
 // TestAsUser runs all other tests again, as a user without any right.
 func TestAsUser(t *testing.T) {
@@ -117,7 +122,7 @@ func try(t *testing.T, change ...func(*spec.Spec)) (*Box, string, error) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	b, err := start(ctx, s, options(), fresh)
+	b, err := Start(ctx, s, options())
 	return b, workspace, err
 }
 

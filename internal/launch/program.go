@@ -26,11 +26,42 @@ func embedded() (io.ReadCloser, error) {
 	return f, err
 }
 
-// program puts cmd/init into a sealed memory file, which nobody can change and
+// Program is cmd/init in a sealed memory file, ready to be started. Making it
+// takes as long as all the rest of a start, and can be done beside other work.
+// One may start any number of sandboxes, one after the other or at the same
+// time.
+type Program struct {
+	ready chan struct{}
+	fd    int
+	err   error
+}
+
+// Load begins to make a Program, and returns at once.
+func Load() *Program { return load(embedded) }
+
+func load(open func() (io.ReadCloser, error)) *Program {
+	p := &Program{ready: make(chan struct{}), fd: -1}
+	go func() {
+		defer close(p.ready)
+		p.fd, p.err = seal(open)
+	}()
+	return p
+}
+
+// Close gives the memory back; what runs is not touched.
+func (p *Program) Close() error {
+	<-p.ready
+	if p.fd < 0 {
+		return nil
+	}
+	return unix.Close(p.fd)
+}
+
+// seal puts cmd/init into a sealed memory file, which nobody can change and
 // to which no path leads. Its mode lets nobody read it: the kernel makes a
 // process that runs an unreadable file untouchable from its first instruction
 // on (execve(2), "dumpable").
-func program(open func() (io.ReadCloser, error)) (int, error) {
+func seal(open func() (io.ReadCloser, error)) (int, error) {
 	from, err := open()
 	if err != nil {
 		return -1, fmt.Errorf("open init: %w", err)

@@ -29,6 +29,8 @@ type Options struct {
 	// Join moves init into the control groups of the host (v1, or where Cgroup
 	// cannot be used), before it does anything. nil for none.
 	Join func(pid int) error
+	// Program is what Load gave, when it was called before. nil loads it now.
+	Program *Program
 	// Stderr gets what init itself says, which is only ever the story of a
 	// crash. nil for nobody.
 	Stderr io.Writer
@@ -46,24 +48,24 @@ var needed = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_NET_ADMIN, unix.CAP_NET_BIND
 // Start starts a sandbox that obeys s, and returns when its walls are proved.
 // Every error is an *Error, but ctx's own; then nothing is left running.
 func Start(ctx context.Context, s spec.Spec, o Options) (*Box, error) {
-	return start(ctx, s, o, embedded)
-}
-
-func start(ctx context.Context, s spec.Spec, o Options, open func() (io.ReadCloser, error)) (*Box, error) {
 	if os.Geteuid() == 0 && (o.UID == 0 || o.GID == 0) {
 		return nil, &Error{Wall: spec.ProcessWall, Err: errors.New("the sandbox's user on the host would be root")}
 	}
-	exe, err := program(open)
-	if err != nil {
-		return nil, &Error{Err: err}
+	p := o.Program
+	if p == nil {
+		p = Load()
+		defer p.Close()
 	}
-	defer unix.Close(exe)
-	b, err := bear(exe, o)
+	<-p.ready
+	if p.err != nil {
+		return nil, &Error{Err: p.err}
+	}
+	b, err := bear(p.fd, o)
 	if err != nil {
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = b.Kill() })
-	err = b.raise(s, o, exe)
+	err = b.raise(s, o, p.fd)
 	if !stop() && ctx.Err() != nil {
 		err = ctx.Err()
 	}
