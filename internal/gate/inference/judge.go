@@ -71,10 +71,10 @@ func (a *attempt) fault(code int, retry string, body io.Reader) *refusal {
 	missing := code == http.StatusNotFound && a.target.API == string(ollama) && strings.Contains(text, "not found")
 	if missing {
 		no.code = "model_not_found"
-		no.hinted("ollama pull %s", a.target.Model)
+		return no.hinted("ollama pull %s", a.target.Model)
 	}
 	if a.endpoint.metered() && code == http.StatusNotFound && !missing {
-		no.hinted("check the address: %s set-inference-url URL", a.router.command())
+		return no.hinted("check the address: %s set-inference-url URL", a.router.command())
 	}
 	return no
 }

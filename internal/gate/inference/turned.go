@@ -12,7 +12,6 @@ type turned struct {
 	generate bool // the agent called /api/generate
 	reason   string
 	calls    []streamedCall // of tools, as they come in parts
-	said     bool
 }
 
 type streamedCall struct {

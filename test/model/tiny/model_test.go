@@ -68,11 +68,10 @@ func TestWeightsSpellTheTurns(t *testing.T) {
 // Turns that say the same again, or share words, still have tokens of one text
 // each: a loader refuses a vocabulary with two equal ones.
 func TestTurnsMayRepeat(t *testing.T) {
-	v, err := newVocabulary([]Turn{Say("yes I did"), Say("yes I did"), Say("yes I would"), Say("yes")})
-	if err == nil {
+	if _, err := newVocabulary([]Turn{Say("yes I did"), Say("yes I did"), Say("yes I would"), Say("yes")}); err == nil {
 		t.Fatal("the last turn has no word of its own, and was taken")
 	}
-	v, err = newVocabulary([]Turn{Say("yes I did"), Say("yes I did"), Say("yes I would")})
+	v, err := newVocabulary([]Turn{Say("yes I did"), Say("yes I did"), Say("yes I would")})
 	if err != nil {
 		t.Fatal(err)
 	}
