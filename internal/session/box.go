@@ -11,7 +11,7 @@ import (
 
 // Box is the inside of one sandbox. It is safe for concurrent use.
 type Box interface {
-	// Run starts a command. ctx bounds the start alone. An error that is
+	// Run starts a command; without Argv, the sandbox's login shell. ctx bounds the start alone. An error that is
 	// fs.ErrNotExist means that there is no such program, fs.ErrPermission that
 	// it may not be executed.
 	Run(ctx context.Context, c spec.Command) (Process, error)

@@ -3,8 +3,7 @@ package session
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"io"
+	"errors"
 	"math"
 	"strings"
 
@@ -59,7 +58,7 @@ func (s *session) request(ctx context.Context, r *ssh.Request) bool {
 	case "env":
 		return s.proc == nil && s.env(r.Payload)
 	case "shell":
-		return s.proc == nil && s.start(ctx, loginShell)
+		return s.proc == nil && s.start(ctx, nil)
 	case "exec":
 		var ask execRequest
 		return s.proc == nil && ssh.Unmarshal(r.Payload, &ask) == nil &&
@@ -71,13 +70,10 @@ func (s *session) request(ctx context.Context, r *ssh.Request) bool {
 	case "signal":
 		return s.signal(r.Payload)
 	case "subsystem":
-		s.refuseSubsystem(r.Payload)
+		return s.proc == nil && s.subsystem(r.Payload)
 	}
 	return false // auth-agent-req@openssh.com, x11-req and all we do not know
 }
-
-// loginShell is bash where the sandbox has it. Nothing is put into the text.
-var loginShell = []string{"/bin/sh", "-c", "if command -v bash >/dev/null; then exec bash -l; fi; exec sh -l"}
 
 func (s *session) pty(payload []byte) bool {
 	var ask ptyRequest
@@ -137,7 +133,7 @@ func (s *session) start(ctx context.Context, argv []string) bool {
 	s.command.Argv = argv
 	p, err := s.box.Run(ctx, s.command)
 	if err != nil {
-		p = &notStarted{argv: argv, err: err, tty: s.command.TTY}
+		p = &notStarted{name: strings.Join(argv[:min(1, len(argv))], ""), err: err, tty: s.command.TTY}
 	}
 	s.proc = p
 	return true
@@ -158,16 +154,15 @@ func (s *session) signal(payload []byte) bool {
 	return known && s.proc.Signal(sig) == nil
 }
 
-// refuseSubsystem says what works instead. The reply alone would read
-// "subsystem request failed".
-func (s *session) refuseSubsystem(payload []byte) {
+var errNoSubsystem = errors.New("not offered by a sandbox; scp -O, rsync and nemoclaw NAME cp work without it")
+
+// subsystem refuses sftp by a program that says what works instead: to a plain
+// refusal scp and sftp only say that it failed.
+func (s *session) subsystem(payload []byte) bool {
 	var ask subsystem
-	if ssh.Unmarshal(payload, &ask) != nil {
-		return
+	if ssh.Unmarshal(payload, &ask) != nil || ask.Name != "sftp" {
+		return false
 	}
-	text := fmt.Sprintf("nemoclaw: subsystem %q is not offered", ask.Name)
-	if ask.Name == "sftp" {
-		text += "; scp -O, rsync and nemoclaw NAME cp work without it"
-	}
-	_, _ = io.WriteString(s.ch.Stderr(), text+"\r\n")
+	s.proc = &notStarted{name: ask.Name, err: errNoSubsystem}
+	return true
 }

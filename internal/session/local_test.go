@@ -30,6 +30,9 @@ type localBox struct {
 }
 
 func (b *localBox) Run(_ context.Context, c spec.Command) (Process, error) {
+	if len(c.Argv) == 0 {
+		c.Argv = []string{"bash", "-l"}
+	}
 	cmd := exec.Command(c.Argv[0], c.Argv[1:]...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=/nowhere"}, c.Env...)
 	cmd.Dir = c.Dir

@@ -126,7 +126,7 @@ func TestRefusals(t *testing.T) {
 				t.Fatal(err)
 			}
 			go ssh.DiscardRequests(requests)
-			if ok, err := ch.SendRequest(name, true, ssh.Marshal(subsystem{"sftp"})); ok || err != nil {
+			if ok, err := ch.SendRequest(name, true, ssh.Marshal(subsystem{"netconf"})); ok || err != nil {
 				t.Errorf("%s: %v, %v", name, ok, err)
 			}
 			_ = ch.Close()

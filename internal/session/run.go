@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -152,7 +153,7 @@ const (
 // notStarted stands for a program that could not be started: it says why on
 // stderr and ends.
 type notStarted struct {
-	argv []string
+	name string // of the program; empty is the login shell
 	err  error
 	tty  bool
 	said atomic.Bool
@@ -168,7 +169,7 @@ func (n *notStarted) Read(p []byte) (int, error) {
 	if n.said.Swap(true) {
 		return 0, io.EOF
 	}
-	return copy(p, complaint(n.tty, "%s: %v", n.argv[0], n.err)), nil
+	return copy(p, complaint(n.tty, "%s: %v", cmp.Or(n.name, "login shell"), n.err)), nil
 }
 
 func (n *notStarted) Wait() (int, syscall.Signal, error) {
