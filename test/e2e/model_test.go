@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -39,7 +40,7 @@ func modelServer(t *testing.T) string {
 	t.Helper()
 	models.once.Do(func() {
 		if models.dir, models.err = os.MkdirTemp("", "e2e-models-"); models.err == nil {
-			models.Server, models.err = startModels(models.dir, 0)
+			models.Server, models.err = lasting(func() (*server.Server, error) { return startModels(models.dir, 0) })
 		}
 	})
 	if errors.Is(models.err, server.ErrNoOllama) {
@@ -55,4 +56,25 @@ func startModels(dir string, port int) (*server.Server, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	return server.Ollama(ctx, dir, port, tiny.Tiny(), tiny.Rogue())
+}
+
+// lasting starts a server on a thread that lives as long as we do: the server
+// ends with the thread that started it (PR_SET_PDEATHSIG(2const)), and looking
+// at what the machine can do ends threads.
+func lasting(start func() (*server.Server, error)) (*server.Server, error) {
+	type started struct {
+		s   *server.Server
+		err error
+	}
+	done := make(chan started)
+	go func() {
+		runtime.LockOSThread()
+		s, err := start()
+		done <- started{s, err}
+		if err == nil {
+			<-s.Done()
+		}
+	}()
+	d := <-done
+	return d.s, d.err
 }

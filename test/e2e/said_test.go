@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"io"
 	"strings"
 	"sync"
 	"time"
@@ -49,3 +50,6 @@ func (s *said) await(word string, most time.Duration) bool {
 	}
 	return strings.Contains(s.text.String(), word)
 }
+
+// readAll takes what r says until its end.
+func (s *said) readAll(r io.Reader) (int64, error) { return io.Copy(s, r) }
