@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -149,5 +151,15 @@ func TestPeerOfSomethingElse(t *testing.T) {
 	defer b.Close()
 	if _, err := peerOf(a); err == nil {
 		t.Error("a pipe has no peer credentials, and yet passed")
+	}
+}
+
+func TestNobodyInParticularIsRefused(t *testing.T) {
+	reached := false
+	h := guard(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }))
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/v1/status", nil))
+	if reached || w.Code != http.StatusForbidden {
+		t.Errorf("a request whose peer nobody looked at: %d, reached the sandbox: %v", w.Code, reached)
 	}
 }
