@@ -65,6 +65,7 @@ type Call struct {
 	Status     int      `json:"status"` // HTTP
 	Stream     bool     `json:"stream"`
 	Prompt     string   `json:"prompt,omitempty"` // the request's messages, as JSON; left out by log: metadata
+	Extra      string   `json:"extra,omitempty"`  // the request's other fields, as a JSON object
 	Answer     string   `json:"answer,omitempty"` // streamed answers put together
 	Tools      []string `json:"tools,omitempty"`  // tools that the model called
 	TokensIn   int      `json:"tokens_in"`

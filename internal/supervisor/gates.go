@@ -184,7 +184,7 @@ func callRecord(c inference.Call) audit.Event {
 		Target: c.Given, Why: c.Error,
 		Call: &audit.Call{
 			API: c.API, Path: c.Path, Asked: c.Asked, Given: c.Given, Status: c.Status, Stream: c.Stream,
-			Prompt: c.Prompt, Answer: c.Answer, Tools: c.Tools, TokensIn: c.TokensIn, TokensOut: c.TokensOut,
+			Prompt: c.Prompt, Extra: c.Extra, Answer: c.Answer, Tools: c.Tools, TokensIn: c.TokensIn, TokensOut: c.TokensOut,
 			FirstToken: c.FirstToken, Duration: c.Duration, Error: c.Error,
 		},
 	}
