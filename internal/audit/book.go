@@ -25,6 +25,7 @@ const gather = 5 * time.Millisecond
 // but Sync and Close waits for the disk.
 type Book struct {
 	writer writer // owned by the goroutine of run
+	damage error  // found by Open; never changes
 
 	wake chan struct{} // capacity 1: there is something to look at
 	done chan struct{} // closed when run has ended
@@ -76,6 +77,7 @@ func Open(dir, anchorPath string) (*Book, error) {
 	}
 	b := &Book{
 		writer:   w,
+		damage:   damage,
 		wake:     make(chan struct{}, 1),
 		done:     make(chan struct{}),
 		watchers: map[*watcher]struct{}{},
@@ -86,6 +88,10 @@ func Open(dir, anchorPath string) (*Book, error) {
 	go b.run()
 	return b, nil
 }
+
+// Damage is what was wrong with the book when it was opened, beyond what a
+// crash leaves; nil when it was whole. It is a standing condition for status.
+func (b *Book) Damage() error { return b.damage }
 
 // Append hands e over and returns at once. Time is set here, the rest of its
 // place when it is written. Once Err is not nil, e may be lost; the book then

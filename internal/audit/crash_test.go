@@ -146,6 +146,11 @@ func TestOpenKeepsTheEvidence(t *testing.T) {
 			s.fill(t, 5)
 			tamper(t, s)
 			before := s.wrong(t, name)
+			b := s.open(t)
+			if b.Damage() == nil {
+				t.Error("Open found nothing")
+			}
+			closeBook(t, b)
 			s.fill(t, 2)
 			r, err := Verify(s.dir, s.anchor)
 			if err == nil || r.Damage != 1 {
@@ -163,6 +168,11 @@ func TestAMissingAnchorIsWrittenDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.fill(t, 1)
+	b := s.open(t)
+	if err := b.Damage(); err != nil {
+		t.Errorf("found once more: %v", err)
+	}
+	closeBook(t, b)
 	all := s.events(t)
 	if r := s.sound(t); r.Damage != 1 || len(all) != 5 || !strings.Contains(all[3].Why, "anchor is missing") {
 		t.Errorf("report %+v, events %+v", r, all)
