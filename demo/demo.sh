@@ -12,8 +12,11 @@ nemoclaw=$PWD/bin/nemoclaw
 mkdir -p "$dir"
 began=$(date +%s)
 
-step() { printf '\n\033[1m── %s\033[0m  (%s s)\n' "$*" "$(($(date +%s) - began))"; }
-show() { printf '\033[2m$ nemoclaw %s\033[0m\n' "$*"; "$nemoclaw" "$@"; }
+bold='' dim='' plain=''
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$'\033[1m' dim=$'\033[2m' plain=$'\033[0m'; fi
+step() { printf '\n%s── %s%s  (%s s)\n' "$bold" "$*" "$plain" "$(($(date +%s) - began))"; }
+typed() { printf '%s$ nemoclaw %s%s\n' "$dim" "$*" "$plain"; }
+show() { typed "$@"; "$nemoclaw" "$@"; }
 
 # The model server of our own: for the rogue always, for the answer where no
 # Ollama is found. It ends with the demo.
@@ -50,16 +53,16 @@ fi
 
 step "Setting up the sandbox: nemoclaw onboard --yes"
 if "$nemoclaw" list --json 2>/dev/null | grep -q '"demo"'; then
-  show demo start
   "$nemoclaw" demo set-inference-url "$url" >/dev/null
   "$nemoclaw" demo set-model "ollama/$model" >/dev/null
+  show demo start
 else
   show onboard --yes --name demo --inference-url "$url" --model "$model"
 fi
 
 step "One message to the agent"
 message="Say hello to the people who read this."
-printf '\033[2m$ nemoclaw demo exec -- openclaw agent --agent main --local -m "%s" --session-id demo-%s\033[0m\n' "$message" "$began"
+typed "demo exec -- openclaw agent --agent main --local -m \"$message\" --session-id demo-$began"
 "$nemoclaw" demo exec -- openclaw agent --agent main --local -m "$message" --session-id "demo-$began"
 
 step "Status, each wall with its proof"

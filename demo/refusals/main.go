@@ -39,7 +39,7 @@ func main() {
 
 // tell prints what e says of a refusal, and how many it was.
 func tell(e audit.Event) int {
-	if e.Verdict == "deny" && (e.Kind == audit.Network || e.Kind == audit.Syscall) {
+	if e.Verdict != "allow" && (e.Kind == audit.Network || e.Kind == audit.Syscall) {
 		fmt.Printf("✗ %-28s tried by %s\n  stopped by the %s wall: %s\n", say.Clean(e.Target), say.Clean(e.Program), e.Wall, say.Clean(e.Why))
 		return 1
 	}
@@ -48,7 +48,7 @@ func tell(e audit.Event) int {
 	}
 	n := 0
 	for _, line := range fileRefusals(e.Call.Prompt) {
-		fmt.Printf("✗ %-28s tried by the agent's exec tool\n  stopped by the filesystem wall (Landlock, and a root in which it does not exist)\n", say.Clean(line))
+		fmt.Printf("✗ %-28s tried by the agent's exec tool\n  stopped by the filesystem wall: the built-up root, and Landlock on top\n", say.Clean(line))
 		n++
 	}
 	return n
