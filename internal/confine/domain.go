@@ -20,7 +20,7 @@ type domain struct{ calls chan func() }
 
 // openDomain starts the thread. It lasts as long as the process.
 func openDomain() *domain {
-	d := &domain{calls: make(chan func())}
+	d := &domain{calls: make(chan func(), 8)}
 	go func() {
 		// Never unlocked: whatever this thread entered, no other goroutine may
 		// run in.
@@ -32,47 +32,56 @@ func openDomain() *domain {
 	return d
 }
 
-// do runs f on the thread.
-func (d *domain) do(f func() error) error {
-	done := make(chan error)
+// begin runs f on the thread, after what was begun before; the channel gives
+// its error.
+func (d *domain) begin(f func() error) <-chan error {
+	done := make(chan error, 1)
 	d.calls <- func() { done <- f() }
-	return <-done
+	return done
 }
 
-// root makes the thread's control group the top of what it sees. It is done
-// here and not at clone, since the supervisor may have moved us only after.
-func (d *domain) root() error {
-	return d.do(func() error { return act("unshare", "control groups", unix.Unshare(unix.CLONE_NEWCGROUP)) })
-}
+// do runs f on the thread and waits for it.
+func (d *domain) do(f func() error) error { return <-d.begin(f) }
 
-// dropBounding empties the capability bounding set of the domain's thread. It
-// means something at exec alone (capabilities(7)), and PID 1 executes nothing
-// from any other thread; on all of them it would take 4 ms.
-func (d *domain) dropBounding() error {
+// prepare makes the thread what its children are to be, but for what needs all
+// threads. ruleset is entered and closed; without Landlock it is negative.
+func (d *domain) prepare(ruleset int) error {
 	return d.do(func() error {
-		for c := uintptr(0); ; c++ {
-			err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0)
-			if errors.Is(err, unix.EINVAL) && c > 0 {
-				return nil // there are no more
-			}
-			if err != nil {
-				return act("empty", "bounding set", err)
-			}
+		// Here and not at clone, since the supervisor may have moved us only
+		// after: the thread's control group becomes the top of what it sees.
+		if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
+			return act("unshare", "control groups", err)
 		}
+		if err := dropBounding(); err != nil {
+			return err
+		}
+		// Gives up gaining privileges by exec, for ever. Installing the filter
+		// promises the same for all other threads (seccomp(2), TSYNC), but too
+		// late for entering the domain, which asks for it.
+		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+			return act("set", "no_new_privs", err)
+		}
+		if ruleset < 0 {
+			return nil
+		}
+		defer unix.Close(ruleset)
+		return act("enter", "Landlock domain", landlock.LandlockRestrictSelf(ruleset, 0))
 	})
 }
 
-// promise gives up gaining privileges by exec, for ever. Installing the filter
-// makes the same promise on all other threads (seccomp(2), TSYNC), but comes
-// too late for enter. See PR_SET_NO_NEW_PRIVS.
-func (d *domain) promise() error {
-	return d.do(func() error { return act("set", "no_new_privs", unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) })
-}
-
-// enter puts the thread behind ruleset, and closes it.
-func (d *domain) enter(ruleset int) error {
-	defer unix.Close(ruleset)
-	return d.do(func() error { return act("enter", "Landlock domain", landlock.LandlockRestrictSelf(ruleset, 0)) })
+// dropBounding empties the capability bounding set of the calling thread. It
+// means something at exec alone (capabilities(7)), and PID 1 executes nothing
+// from any other thread; on all of them it would take 4 ms.
+func dropBounding() error {
+	for c := uintptr(0); ; c++ {
+		err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0)
+		if errors.Is(err, unix.EINVAL) && c > 0 {
+			return nil // there are no more
+		}
+		if err != nil {
+			return act("empty", "bounding set", err)
+		}
+	}
 }
 
 // self is the program that we are: a memory file, so no path leads to it.
@@ -102,6 +111,5 @@ func (d *domain) fork() (*wire.Conn, int, error) {
 		unix.Close(near)
 		return nil, 0, fmt.Errorf("start spawner: %w", err)
 	}
-	c, err := wire.New(near)
-	return c, pid, err
+	return wire.New(near), pid, nil
 }

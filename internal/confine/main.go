@@ -23,28 +23,24 @@ func Main(fd int) {
 	}
 	ignoreSignals() // before there is an agent
 	child := childSignals()
-	c, err := wire.New(fd)
-	if err != nil {
-		os.Exit(1)
+	in := &inside{up: wire.New(fd), domain: openDomain()}
+	// While the spec is awaited.
+	compiled := in.domain.begin(func() (err error) { in.program, err = filter.Compile(); return err })
+	s, handed, err := in.up.ReceiveSpec()
+	if err == nil {
+		err = <-compiled
 	}
-	in := &inside{up: c, domain: openDomain(), filter: make(chan compiled, 1)}
-	go func() {
-		var f compiled
-		f.program, f.err = filter.Compile() // while the spec is awaited
-		in.filter <- f
-	}()
-	s, handed, err := c.ReceiveSpec()
 	if err == nil {
 		err = in.enclose(s, handed)
 	}
 	if err == nil {
-		in.nursery = newNursery(c, in.domain, s)
+		in.nursery = newNursery(in.up, in.domain, s)
 		go in.nursery.reap(child)
 		err = in.open(s)
 	}
 	if err != nil {
 		// Nothing else can be done with an error here than to tell it.
-		_ = c.Send(failed(0, err))
+		_ = in.up.Send(failed(0, err))
 		os.Exit(1)
 	}
 	in.answer()
@@ -56,18 +52,12 @@ type inside struct {
 	up       *wire.Conn
 	domain   *domain
 	sockets  sockets
-	rules    int // the Landlock ruleset, until the domain has entered it
-	filter   chan compiled
+	rules    int // the Landlock ruleset, until the domain has entered it; negative without
+	program  []unix.SockFilter
 	listener int // of seccomp, until it is handed out
 	abi      int
 	gate     uint16
 	nursery  *nursery
-}
-
-// compiled is the seccomp filter, ready to be installed.
-type compiled struct {
-	program []unix.SockFilter
-	err     error
 }
 
 // step is one part of a wall. Steps stand in lists: what stands later may rely
@@ -94,8 +84,7 @@ func follow(list []step) error {
 // nothing of each other, so they are built side by side; the privileges with
 // which they are built go last.
 func (in *inside) enclose(s spec.Spec, handed []int) error {
-	network := make(chan error, 1)
-	go func() { network <- follow(in.networkSteps(s.Network)) }()
+	network := in.domain.begin(func() error { return follow(in.networkSteps(s.Network)) })
 	files := follow(in.fileSteps(s, handed))
 	if err := <-network; files == nil && err != nil {
 		return err
@@ -109,6 +98,7 @@ func (in *inside) enclose(s spec.Spec, handed []int) error {
 func (in *inside) fileSteps(s spec.Spec, handed []int) []step {
 	const w = spec.FilesystemWall
 	r := &root{}
+	in.rules = -1
 	return []step{
 		// First of all: until now a mount made on the host appears here too.
 		{w, true, func() error {
@@ -150,25 +140,14 @@ func (in *inside) privilegeSteps(s spec.Spec) []step {
 	const w = spec.ProcessWall
 	return []step{
 		{w, true, func() error { return act("set", "host name", unix.Sethostname([]byte(s.Name))) }},
-		// These two need capabilities; nothing after the third does.
-		{w, true, in.domain.root},
-		{w, true, in.domain.dropBounding},
+		// This needs capabilities, and nothing after the next does.
+		{w, true, func() error { return in.domain.prepare(in.rules) }},
 		{w, true, dropCapabilities},
-		{w, true, in.domain.promise},
 		// After the last change of credentials, which would undo it.
 		{w, true, hide},
-		// Without capabilities a thread may enter only once it has promised.
-		{spec.FilesystemWall, !s.Landlock.Off, func() error { return in.domain.enter(in.rules) }},
 		// Last of all: it refuses calls that the steps above make. It holds on
 		// all threads, the domain's too, or not at all.
-		{w, !s.Seccomp.Off, func() (err error) {
-			f := <-in.filter
-			if f.err != nil {
-				return f.err
-			}
-			in.listener, err = filter.Install(f.program, true)
-			return err
-		}},
+		{w, !s.Seccomp.Off, func() (err error) { in.listener, err = filter.Install(in.program, true); return err }},
 	}
 }
 
@@ -204,12 +183,12 @@ func (in *inside) open(s spec.Spec) error {
 	if err := in.nursery.fill(); err != nil {
 		return &failure{wall: spec.ProcessWall, err: err}
 	}
-	go in.nursery.listen()
 	in.gate = s.Network.GatePort
 	proofs, err := in.prove(s)
 	if err != nil {
 		return err
 	}
+	go in.nursery.listen()
 	if err := in.up.Send(spec.Message{Op: spec.OpSockets, Sockets: in.sockets.list}, in.sockets.fds...); err != nil {
 		return err
 	}

@@ -18,7 +18,6 @@ type nursery struct {
 	up     *wire.Conn
 	domain *domain
 	spec   spec.Spec
-	proofs chan reply // answers to the command with ID 0, our own
 
 	mu      sync.Mutex
 	down    *wire.Conn          // to the spawner
@@ -27,16 +26,10 @@ type nursery struct {
 	running map[uint64]int      // command → its pid; protected by mu
 }
 
-// reply is one message of the spawner.
-type reply struct {
-	m   spec.Message
-	fds []int
-}
-
 func newNursery(up *wire.Conn, d *domain, s spec.Spec) *nursery {
 	return &nursery{
 		up: up, domain: d, spec: spec.Spec{Env: s.Env, Dir: s.Dir, Rlimits: s.Rlimits},
-		proofs: make(chan reply, 4), asked: map[uint64]struct{}{}, running: map[uint64]int{},
+		asked: map[uint64]struct{}{}, running: map[uint64]int{},
 	}
 }
 
@@ -130,21 +123,9 @@ func (n *nursery) hear(m spec.Message, fds []int) {
 	n.tell(m, fds...)
 }
 
-// tell passes a message to who asked: the supervisor or, for ID 0, ourselves.
-func (n *nursery) tell(m spec.Message, fds ...int) {
-	if m.ID != 0 {
-		// An error means that the supervisor is gone, which answer notices.
-		_ = n.up.Send(m, fds...)
-		return
-	}
-	kept := make([]int, 0, len(fds)) // the caller closes its own
-	for _, fd := range fds {
-		if dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3); err == nil {
-			kept = append(kept, dup)
-		}
-	}
-	n.proofs <- reply{m, kept}
-}
+// tell passes a message to the supervisor. An error means that it is gone,
+// which answer notices.
+func (n *nursery) tell(m spec.Message, fds ...int) { _ = n.up.Send(m, fds...) }
 
 // replace puts a new spawner in the place of one that died. What it ran lives
 // on as our children.

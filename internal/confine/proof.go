@@ -3,9 +3,7 @@ package confine
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
-	"os"
 	"slices"
 	"time"
 
@@ -14,7 +12,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 )
 
-// proofTime bounds the whole proof; it takes milliseconds.
+// proofTime bounds each step of the proof; all of it takes milliseconds.
 const proofTime = 10 * time.Second
 
 // prove runs the prove door as a command like any other, judges its report,
@@ -49,54 +47,79 @@ func (in *inside) prove(s spec.Spec) ([]spec.Proof, error) {
 	return proofs, nil
 }
 
-// report runs the prover and reads what it says.
+// report runs the prover and reads what it says. Nobody else speaks with the
+// spawner yet.
 func (in *inside) report(s spec.Spec) (report, error) {
 	argv := []string{self, "prove"}
 	for _, a := range s.Network.Routers {
 		argv = append(argv, a.String())
 	}
-	in.nursery.run(spec.Message{Op: spec.OpRun, Command: &spec.Command{Argv: argv}})
-	limit := time.After(proofTime)
-	select {
-	case started := <-in.nursery.proofs:
-		if started.m.Op != spec.OpStarted || len(started.fds) != 3 {
-			closeAll(started.fds)
-			return report{}, errors.New(started.m.Error)
-		}
-		r, err := readReport(started.fds)
-		if err != nil {
-			return report{}, err
-		}
-		// Until it has ended, it would be one more process to look at.
-		select {
-		case <-in.nursery.proofs:
-			return r, nil
-		case <-limit:
-			return report{}, errors.New("the prover does not end")
-		}
-	case <-limit:
-		return report{}, errors.New("the prover did not start")
-	}
-}
-
-func readReport(fds []int) (report, error) {
-	unix.Close(fds[0])
-	unix.Close(fds[2])
-	if err := unix.SetNonblock(fds[1], true); err != nil {
-		unix.Close(fds[1])
+	c := in.nursery.down
+	if err := c.Patience(proofTime); err != nil {
 		return report{}, err
 	}
-	f := os.NewFile(uintptr(fds[1]), "report")
-	defer f.Close()
-	if err := f.SetReadDeadline(time.Now().Add(proofTime)); err != nil {
+	if err := c.Send(spec.Message{Op: spec.OpRun, Command: &spec.Command{Argv: argv}}); err != nil {
 		return report{}, err
 	}
-	b, err := io.ReadAll(io.LimitReader(f, 1<<20))
+	m, fds, err := c.Receive()
+	defer closeAll(fds)
+	switch {
+	case err != nil:
+		return report{}, err
+	case m.Op != spec.OpStarted || len(fds) != 3:
+		return report{}, errors.New(m.Error)
+	}
+	r, err := readReport(fds[1])
 	if err != nil {
 		return report{}, err
 	}
-	return decodeReport(b)
+	// Until it has ended, it would be one more process to look at.
+	if m, _, err := c.Receive(); err != nil || m.Op != spec.OpExited {
+		return report{}, fmt.Errorf("the prover does not end: %s: %w", m.Op, err)
+	}
+	return r, c.Patience(0)
 }
+
+// readReport reads what the prover writes until it ends.
+func readReport(fd int) (report, error) {
+	var b []byte
+	buf := make([]byte, 16<<10)
+	for len(b) < maxReport {
+		if err := wait(fd, proofTime); err != nil {
+			return report{}, err
+		}
+		n, err := unix.Read(fd, buf)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return report{}, err
+		case n == 0:
+			return decodeReport(b)
+		default:
+			b = append(b, buf[:n]...)
+		}
+	}
+	return report{}, errReport
+}
+
+// wait waits until fd can be read.
+func wait(fd int, limit time.Duration) error {
+	for {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(limit.Milliseconds()))
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return err
+		case n == 0:
+			return unix.ETIMEDOUT
+		default:
+			return nil
+		}
+	}
+}
+
+// maxReport bounds a report, in bytes.
+const maxReport = 1 << 20
 
 // expected are the proofs of the layers that should stand.
 func (in *inside) expected(s spec.Spec, all []spec.Proof) []spec.Proof {
@@ -177,15 +200,8 @@ func (in *inside) arrived(c connect) (spec.Proof, bool) {
 
 // accept takes the connection that is waiting at fd and closes it again.
 func accept(fd int) (local, remote netip.AddrPort, err error) {
-	poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	for {
-		_, err := unix.Poll(poll, 1000)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, unix.EINTR) {
-			return local, remote, err
-		}
+	if err := wait(fd, time.Second); err != nil {
+		return local, remote, err
 	}
 	c, from, err := unix.Accept4(fd, unix.SOCK_CLOEXEC)
 	if err != nil {

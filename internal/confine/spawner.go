@@ -1,6 +1,7 @@
 package confine
 
 import (
+	"errors"
 	"os"
 	"syscall"
 
@@ -14,10 +15,7 @@ import (
 // behind all walls, and adds only limits. It ends with the wire on fd.
 func Spawn(fd int) {
 	heedSignals()
-	c, err := wire.New(fd)
-	if err != nil {
-		os.Exit(1)
-	}
+	c := wire.New(fd)
 	s, _, err := c.ReceiveSpec()
 	if err != nil {
 		os.Exit(1)
@@ -36,7 +34,7 @@ func Spawn(fd int) {
 			unix.Close(fd)
 		}
 		if m.Op == spec.OpRun && m.Command != nil {
-			go p.run(m.ID, *m.Command)
+			p.run(m.ID, *m.Command)
 		}
 	}
 }
@@ -60,26 +58,34 @@ func (p *spawner) settle(limits []spec.Rlimit) error {
 	return act("hide", "spawner", unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0))
 }
 
-// run starts one command, tells it, waits for its end and tells that.
+// run starts one command and tells it. Its end is told later.
 func (p *spawner) run(id uint64, c spec.Command) {
 	pid, ours, err := p.start(c)
 	if err != nil {
-		_ = p.up.Send(failed(id, err))
+		p.tell(failed(id, err))
 		return
 	}
-	err = p.up.Send(spec.Message{Op: spec.OpStarted, ID: id, PID: pid}, ours...)
+	p.tell(spec.Message{Op: spec.OpStarted, ID: id, PID: pid}, ours...)
 	closeAll(ours)
-	if err != nil {
-		os.Exit(1) // PID 1 is gone
-	}
+	go p.await(id, pid)
+}
+
+func (p *spawner) await(id uint64, pid int) {
 	var ws syscall.WaitStatus
 	for {
-		_, err = syscall.Wait4(pid, &ws, 0, nil)
-		if err != syscall.EINTR {
+		_, err := syscall.Wait4(pid, &ws, 0, nil)
+		if !errors.Is(err, syscall.EINTR) {
 			break
 		}
 	}
-	_ = p.up.Send(exited(id, ws))
+	p.tell(exited(id, ws))
+}
+
+// tell answers PID 1; without it there is nothing left to do.
+func (p *spawner) tell(m spec.Message, fds ...int) {
+	if err := p.up.Send(m, fds...); err != nil {
+		os.Exit(1)
+	}
 }
 
 // start forks c in a session of its own, and returns our ends of its streams.

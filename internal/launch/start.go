@@ -86,10 +86,7 @@ func bear(exe int, o Options) (*Box, error) {
 		return nil, &Error{Err: err}
 	}
 	defer unix.Close(far)
-	c, err := wire.New(near)
-	if err != nil {
-		return nil, &Error{Err: err}
-	}
+	c := wire.New(near)
 	crash, stderr, err := os.Pipe()
 	if err != nil {
 		c.Close()

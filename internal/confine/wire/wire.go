@@ -6,9 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync"
-	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -24,15 +23,16 @@ const (
 // opLarge says that the first descriptor is a memory file with the message.
 const opLarge spec.Op = "large"
 
-// Conn is one end of the wire. Send and Receive may be called at the same
-// time; Receive by one goroutine only.
+// Conn is one end of the wire. Send, Receive and Close may be called at the
+// same time; Receive by one goroutine only. Receive keeps a thread while it
+// waits: the runtime's poller would cost two switches of threads a packet.
 type Conn struct {
-	file *os.File
-	raw  syscall.RawConn
-	buf  []byte
-	oob  []byte
+	buf []byte
+	oob []byte
 
-	mu sync.Mutex // one sender at a time
+	sending   sync.Mutex // protects the packet that is being sent, and fd
+	receiving sync.Mutex // held while Receive uses fd; locked before sending
+	fd        int        // -1 once closed
 }
 
 // Pair makes a connected pair of sockets, close-on-exec. See socketpair(2).
@@ -45,25 +45,39 @@ func Pair() (a, b int, err error) {
 }
 
 // New takes fd over.
-func New(fd int) (*Conn, error) {
+func New(fd int) *Conn {
 	unix.CloseOnExec(fd)
-	if err := unix.SetNonblock(fd, true); err != nil {
-		return nil, fmt.Errorf("open wire: %w", err)
-	}
-	f := os.NewFile(uintptr(fd), "wire")
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return nil, fmt.Errorf("open wire: %w", err)
-	}
-	return &Conn{
-		file: f, raw: raw,
-		buf: make([]byte, maxPacket+1),
-		oob: make([]byte, unix.CmsgSpace(4*maxFds)),
-	}, nil
+	return &Conn{fd: fd, buf: make([]byte, maxPacket+1), oob: make([]byte, unix.CmsgSpace(4*maxFds))}
+}
+
+// Patience bounds how long Receive waits; 0 is for ever, as it begins. See
+// socket(7), SO_RCVTIMEO.
+func (c *Conn) Patience(d time.Duration) error {
+	c.receiving.Lock()
+	defer c.receiving.Unlock()
+	t := unix.NsecToTimeval(d.Nanoseconds())
+	return unix.SetsockoptTimeval(c.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &t)
 }
 
 // Close ends both directions; a blocked Receive returns.
-func (c *Conn) Close() error { return c.file.Close() }
+func (c *Conn) Close() error {
+	c.sending.Lock()
+	if c.fd >= 0 {
+		// An error means that the other side was first.
+		_ = unix.Shutdown(c.fd, unix.SHUT_RDWR)
+	}
+	c.sending.Unlock()
+	c.receiving.Lock() // whoever received has left
+	defer c.receiving.Unlock()
+	c.sending.Lock()
+	defer c.sending.Unlock()
+	if c.fd < 0 {
+		return nil
+	}
+	err := unix.Close(c.fd)
+	c.fd = -1
+	return err
+}
 
 // Send writes one message with descriptors, which stay the caller's.
 func (c *Conn) Send(m spec.Message, fds ...int) error {
@@ -94,21 +108,17 @@ func (c *Conn) send(b []byte, fds []int) error {
 	if len(fds) > 0 {
 		oob = unix.UnixRights(fds...)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var err error
-	werr := c.raw.Write(func(fd uintptr) bool {
-		for {
-			err = unix.Sendmsg(int(fd), b, oob, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
-			if !errors.Is(err, unix.EINTR) {
-				return !errors.Is(err, unix.EAGAIN)
-			}
-		}
-	})
-	if werr != nil {
-		return werr
+	c.sending.Lock()
+	defer c.sending.Unlock()
+	if c.fd < 0 {
+		return io.ErrClosedPipe
 	}
-	return err
+	for {
+		err := unix.Sendmsg(c.fd, b, oob, nil, unix.MSG_NOSIGNAL)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
 }
 
 // Receive reads one message. Its descriptors are the caller's from then on;
@@ -142,18 +152,18 @@ func (c *Conn) Receive() (spec.Message, []int, error) {
 }
 
 func (c *Conn) receive() (n, oobn, flags int, err error) {
-	rerr := c.raw.Read(func(fd uintptr) bool {
-		for {
-			n, oobn, flags, _, err = unix.Recvmsg(int(fd), c.buf, c.oob, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
-			if !errors.Is(err, unix.EINTR) {
-				return !errors.Is(err, unix.EAGAIN)
-			}
-		}
-	})
-	if rerr != nil {
-		err = rerr
+	c.receiving.Lock()
+	defer c.receiving.Unlock()
+	if c.fd < 0 {
+		return 0, 0, 0, io.EOF
 	}
-	if errors.Is(err, unix.ECONNRESET) || errors.Is(err, os.ErrClosed) {
+	for {
+		n, oobn, flags, _, err = unix.Recvmsg(c.fd, c.buf, c.oob, unix.MSG_CMSG_CLOEXEC)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if errors.Is(err, unix.ECONNRESET) {
 		err = io.EOF
 	}
 	return n, oobn, flags, err

@@ -20,12 +20,7 @@ func ends(t *testing.T) (a, b *Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a, err = New(x); err != nil {
-		t.Fatal(err)
-	}
-	if b, err = New(y); err != nil {
-		t.Fatal(err)
-	}
+	a, b = New(x), New(y)
 	t.Cleanup(func() { a.Close(); b.Close() })
 	return a, b
 }
@@ -60,6 +55,27 @@ func TestPacketsAndDescriptors(t *testing.T) {
 	a.Close()
 	if _, _, err := b.Receive(); err != io.EOF {
 		t.Errorf("after the end: %v", err)
+	}
+}
+
+func TestCloseEndsReceive(t *testing.T) {
+	a, _ := ends(t)
+	ended := make(chan error)
+	go func() {
+		_, _, err := a.Receive()
+		ended <- err
+	}()
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != io.EOF {
+		t.Errorf("%v", err)
+	}
+	if err := a.Send(spec.Message{Op: spec.OpRun}); err == nil {
+		t.Error("sent on a closed wire")
+	}
+	if err := a.Close(); err != nil {
+		t.Errorf("closed twice: %v", err)
 	}
 }
 
