@@ -10,5 +10,6 @@
 // Reads:   hostile bytes (manifests, lockfiles), the recipes embedded in the program.
 // Touches: nothing. Fetching, caching and unpacking is store's.
 // Fails:   closed. What is not exactly in form, or has no digest, does not parse.
-// Proved by: TestManifestRefuses, TestLockRefuses, TestBuiltin, FuzzManifest, FuzzLock.
+// Proved by: TestManifestRefuses, TestLockRefuses, TestBuiltin, TestDefaultPolicies,
+// FuzzManifest, FuzzLock.
 package blueprint

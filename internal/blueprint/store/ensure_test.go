@@ -112,7 +112,7 @@ func TestEnsureMismatch(t *testing.T) {
 			r := newRig(t)
 			r.usualPackages()
 			right := r.tarballs["a@1.0.0"]
-			r.tarballs["a@1.0.0"] = spoil(right)
+			r.replace("a@1.0.0", spoil(right))
 			dir := t.TempDir()
 			_, err := ensure(t, r.store(dir))
 			var m *blueprint.Mismatch
@@ -125,7 +125,7 @@ func TestEnsureMismatch(t *testing.T) {
 			if _, err := os.Lstat(filepath.Join(dir, "blobs/sha512", m.Want.Hex())); err == nil {
 				t.Error("the wrong bytes are in the cache")
 			}
-			r.tarballs["a@1.0.0"] = right // the positive control, in the same store
+			r.replace("a@1.0.0", right) // the positive control, in the same store
 			if _, err := ensure(t, r.store(dir)); err != nil {
 				t.Errorf("with the right bytes: %v", err)
 			}

@@ -22,14 +22,22 @@ import (
 
 // rig is a blueprint made for one test and the registry that serves it.
 type rig struct {
-	t        *testing.T
-	tarballs map[string][]byte // NAME@VERSION -> what the registry serves
-	lock     []string
-	asked    atomic.Int64 // requests
-	serve    func(w http.ResponseWriter, r *http.Request, body []byte)
-	server   *httptest.Server
+	t      *testing.T
+	lock   []string
+	asked  atomic.Int64 // requests
+	serve  func(w http.ResponseWriter, r *http.Request, body []byte)
+	server *httptest.Server
 
-	mu sync.Mutex
+	mu       sync.Mutex
+	tarballs map[string][]byte // NAME@VERSION -> what the registry serves; guarded by mu once the registry is asked
+}
+
+// replace changes what the registry serves; an answer to a call that was given
+// up may still be on its way.
+func (r *rig) replace(name string, body []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tarballs[name] = body
 }
 
 func newRig(t *testing.T) *rig {
