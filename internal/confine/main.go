@@ -21,6 +21,7 @@ func Main(fd int) {
 	if err := unix.CloseRange(uint(fd+1), math.MaxInt32, 0); err != nil {
 		os.Exit(1)
 	}
+	call("nemoclaw-init")
 	ignoreSignals() // before there is an agent
 	child := childSignals()
 	in := &inside{up: wire.New(fd), domain: openDomain()}

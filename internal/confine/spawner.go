@@ -14,6 +14,7 @@ import (
 // Spawn is the spawner: it forks every command of the sandbox. It starts
 // behind all walls, and adds only limits. It ends with the wire on fd.
 func Spawn(fd int) {
+	call("nemoclaw-spawn")
 	heedSignals()
 	c := wire.New(fd)
 	s, _, err := c.ReceiveSpec()
