@@ -215,3 +215,18 @@ func TestPrivateAddressAllowedAlways(t *testing.T) {
 		t.Errorf("from now on: %s", e)
 	}
 }
+
+// A program that gives up before the answer is told of in the book.
+func TestClientGivesUp(t *testing.T) {
+	b := newShell(t, asking)
+	if r := b.exec("curl", "-sS", "-m", "1", "https://"+newcomer+"/"); r.code == 0 {
+		t.Error(r)
+	}
+	e := b.event("that it gave up", func(e audit.Event) bool {
+		return e.Kind == audit.Network && e.Target == newcomer+":443"
+	})
+	if e.Verdict != "ask" || e.Program != "/usr/bin/curl" || !strings.Contains(e.Why, "gave up") {
+		t.Errorf("%+v", e)
+	}
+	nothing(t, b, newcomer)
+}
