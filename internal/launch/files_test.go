@@ -158,6 +158,40 @@ func TestTargetThroughLinkIsRefused(t *testing.T) {
 	}
 }
 
+// Whoever writes to one mount could make the source of another a link to
+// anywhere, the sandbox's own policy included.
+func TestSourceThroughLinkIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	secret := filepath.Join(dir, "secret")
+	handed := filepath.Join(dir, "project", "sub")
+	for _, d := range []string{secret, handed} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(d, "f"), []byte(d), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mount := func(kind spec.MountKind, links bool) func(*spec.Spec) {
+		return func(s *spec.Spec) {
+			s.Mounts = append(s.Mounts, spec.Mount{Kind: kind, Source: handed, Target: "/sandbox/m", ReadOnly: kind == spec.Lower, Owner: true, Links: links})
+		}
+	}
+	up(t, mount(spec.Bind, false)).wants("cat /sandbox/m/f", handed)
+	if err := os.Rename(handed, handed+"2"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(secret, handed); err != nil {
+		t.Fatal(err)
+	}
+	up(t, mount(spec.Bind, true)).wants("cat /sandbox/m/f", secret) // the control
+	for _, kind := range []spec.MountKind{spec.Bind, spec.Lower} {
+		if _, _, err := try(t, mount(kind, false)); err == nil || !strings.Contains(err.Error(), "symbolic link") {
+			t.Errorf("%s of a link: %v", kind, err)
+		}
+	}
+}
+
 func TestFilesOfTheHostAreNotWritten(t *testing.T) {
 	_, workspace, err := try(t, func(s *spec.Spec) {
 		s.Mounts = append(s.Mounts, spec.Mount{Kind: spec.File, Target: "/sandbox/made", Data: []byte("x")})

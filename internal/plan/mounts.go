@@ -37,9 +37,9 @@ func mounts(in Input) []spec.Mount {
 		for _, d := range parents(blueprint.ContentDir) {
 			m = append(m, spec.Mount{Kind: spec.Dir, Target: d, Mode: 0o755})
 		}
-		m = append(m, spec.Mount{Kind: spec.Bind, Source: in.Content, Target: blueprint.ContentDir, ReadOnly: true})
+		m = append(m, spec.Mount{Kind: spec.Bind, Source: in.Content, Target: blueprint.ContentDir, ReadOnly: true, Links: true})
 	}
-	m = append(m, spec.Mount{Kind: spec.Bind, Source: in.Workspace, Target: "/sandbox"})
+	m = append(m, spec.Mount{Kind: spec.Bind, Source: in.Workspace, Target: "/sandbox", Links: true})
 	for _, x := range in.Mounts {
 		kind := spec.Bind
 		if x.ReadOnly {
@@ -50,7 +50,7 @@ func mounts(in Input) []spec.Mount {
 		m = append(m, spec.Mount{Kind: kind, Source: x.Host, Target: x.Target, ReadOnly: x.ReadOnly, Owner: true})
 	}
 	for _, f := range in.Files {
-		m = append(m, spec.Mount{Kind: spec.Bind, Source: f.Host, Target: f.Target, ReadOnly: true, NoExec: true})
+		m = append(m, spec.Mount{Kind: spec.Bind, Source: f.Host, Target: f.Target, ReadOnly: true, NoExec: true, Links: true})
 	}
 	return m
 }
@@ -58,7 +58,7 @@ func mounts(in Input) []spec.Mount {
 func systemMounts(s System) []spec.Mount {
 	var m []spec.Mount
 	for _, d := range s.Folders {
-		m = append(m, spec.Mount{Kind: spec.Bind, Source: d, Target: d, ReadOnly: true})
+		m = append(m, spec.Mount{Kind: spec.Bind, Source: d, Target: d, ReadOnly: true, Links: true})
 	}
 	for _, l := range slices.Sorted(maps.Keys(s.Links)) {
 		m = append(m, spec.Mount{Kind: spec.Symlink, Source: s.Links[l], Target: l})
@@ -85,7 +85,7 @@ func etcMounts(in Input) []spec.Mount {
 				m = append(m, spec.Mount{Kind: spec.Dir, Target: d, Mode: passOnly})
 			}
 		}
-		m = append(m, spec.Mount{Kind: spec.Bind, Source: e.Path, Target: e.Path, ReadOnly: true, NoExec: true})
+		m = append(m, spec.Mount{Kind: spec.Bind, Source: e.Path, Target: e.Path, ReadOnly: true, NoExec: true, Links: true})
 	}
 	return m
 }
@@ -144,7 +144,7 @@ var nodes = []string{"null", "zero", "full", "random", "urandom", "tty"}
 func deviceMounts() []spec.Mount {
 	m := []spec.Mount{{Kind: spec.Tmpfs, Target: "/dev", Mode: 0o755, Size: 64 << 10}}
 	for _, n := range nodes {
-		m = append(m, spec.Mount{Kind: spec.Bind, Source: "/dev/" + n, Target: "/dev/" + n, NoExec: true})
+		m = append(m, spec.Mount{Kind: spec.Bind, Source: "/dev/" + n, Target: "/dev/" + n, NoExec: true, Links: true})
 	}
 	m = append(m,
 		spec.Mount{Kind: spec.Devpts, Target: "/dev/pts"},

@@ -61,6 +61,11 @@ type Mount struct {
 	Mode     uint32    `json:"mode,omitempty"`
 	Size     int64     `json:"size,omitempty"`
 	Data     []byte    `json:"data,omitempty"`
+	// Links lets the path of Source lead through symbolic links, as the
+	// system's own folders do. A source handed over by the operator has none:
+	// it was resolved when that was decided, and one that is there now may be
+	// an agent's, put where another mount lets it write.
+	Links bool `json:"links,omitempty"`
 	// Owner asks for an id-mapped mount in which the host's owner of Source is
 	// the sandbox's user. Only a supervisor started by root can make one.
 	Owner bool `json:"owner,omitempty"`

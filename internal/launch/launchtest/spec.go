@@ -42,7 +42,7 @@ func Spec(workspace string) spec.Spec {
 	}
 	for _, p := range []string{"/etc/ld.so.cache", "/etc/alternatives", "/etc/ssl/certs", "/etc/ssl/openssl.cnf"} {
 		if _, err := os.Stat(p); err == nil {
-			m = append(m, spec.Mount{Kind: spec.Bind, Source: p, Target: p, ReadOnly: true})
+			m = append(m, spec.Mount{Kind: spec.Bind, Source: p, Target: p, ReadOnly: true, Links: true})
 			rules = append(rules, spec.PathRule{Path: p, Access: spec.Read})
 		}
 	}
