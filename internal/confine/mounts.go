@@ -235,7 +235,7 @@ func (r *root) mustOwn(fd int) error {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return err
 	}
-	if !r.ours[uint64(st.Dev)] {
+	if !r.ours[st.Dev] {
 		return errors.New("its folder is the host's")
 	}
 	return nil
@@ -263,14 +263,14 @@ func (r *root) mask(m spec.Mount) error {
 
 // maskFile mounts a file of mode 0 that has no name any more.
 func (r *root) maskFile(at int) error {
-	if err := makeAt(r.fd, stage+"-mask", false); err != nil {
+	const name = stage + "-mask"
+	if err := makeAt(r.fd, name, false); err != nil {
 		return err
 	}
-	defer unix.Unlinkat(r.fd, stage+"-mask", 0)
-	if err := unix.Fchmodat(r.fd, stage+"-mask", 0, 0); err != nil {
+	if err := unix.Fchmodat(r.fd, name, 0, 0); err != nil {
 		return err
 	}
-	fd, err := unix.OpenTree(r.fd, stage+"-mask", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	fd, err := unix.OpenTree(r.fd, name, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 	if err != nil {
 		return err
 	}
@@ -279,7 +279,10 @@ func (r *root) maskFile(at int) error {
 	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, attr); err != nil {
 		return err
 	}
-	return unix.MoveMount(fd, "", at, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
+	if err := unix.MoveMount(fd, "", at, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH); err != nil {
+		return err
+	}
+	return unix.Unlinkat(r.fd, name, 0)
 }
 
 // newMount makes a detached mount of a new file system. An option is

@@ -112,7 +112,7 @@ func (r *root) own(fd int) error {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return fmt.Errorf("look at new file system: %w", err)
 	}
-	r.ours[uint64(st.Dev)] = true
+	r.ours[st.Dev] = true
 	return nil
 }
 

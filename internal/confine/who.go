@@ -180,7 +180,7 @@ func program(pid int) (spec.Program, bool) {
 	if err := unix.Stat(dir+"/exe", &st); err != nil {
 		return spec.Program{}, false
 	}
-	p := spec.Program{PID: pid, Exe: exe, Dev: uint64(st.Dev), Ino: st.Ino, Name: before.name, Parents: parents(before.parent)}
+	p := spec.Program{PID: pid, Exe: exe, Dev: st.Dev, Ino: st.Ino, Name: before.name, Parents: parents(before.parent)}
 	after, ok := stat(pid)
 	again, err := os.Readlink(dir + "/exe")
 	if !ok || err != nil || after.started != before.started || again != exe {

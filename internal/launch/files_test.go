@@ -58,7 +58,7 @@ func TestFilesOutside(t *testing.T) {
 		t.Errorf("on the host: %q, %v", b, err)
 	}
 	if st, err := os.Stat(filepath.Join(s.workspace, "f")); err == nil && os.Geteuid() == 0 {
-		if uid := owner2(st); uid != 0 {
+		if uid := madeBy(st); uid != 0 {
 			t.Errorf("made by %d on the host: want the owner of the workspace", uid)
 		}
 	}

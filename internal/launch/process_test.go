@@ -18,7 +18,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 )
 
-func owner2(st os.FileInfo) uint32 { return st.Sys().(*syscall.Stat_t).Uid }
+func madeBy(st os.FileInfo) uint32 { return st.Sys().(*syscall.Stat_t).Uid }
 
 func TestCommandsEnd(t *testing.T) {
 	s := up(t)
