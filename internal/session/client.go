@@ -127,6 +127,9 @@ func (c call) on(ch ssh.Channel, told <-chan *ssh.Request) (int, error) {
 	if !started {
 		return 0, fmt.Errorf("%s: refused by the sandbox", c.request)
 	}
+	if !c.tty {
+		defer passSignals(ch)()
+	}
 	go func() { // may wait on a terminal for good; the process ends without it
 		_, _ = io.Copy(ch, c.stdin)
 		_ = ch.CloseWrite()

@@ -305,3 +305,32 @@ func BenchmarkTrue(b *testing.B) {
 		}
 	}
 }
+
+// A signal to the command line is the program's: it may end as it likes, and
+// its exit code is passed on.
+func TestExecPassesSignals(t *testing.T) {
+	s := newServer(t)
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1} {
+		t.Run(sig.String(), func(t *testing.T) {
+			in, out := io.Pipe()
+			ready := make(chan struct{})
+			go func() {
+				buf := make([]byte, 16)
+				if n, _ := in.Read(buf); string(buf[:n]) == "ready\n" {
+					close(ready)
+				}
+				_, _ = io.Copy(io.Discard, in)
+			}()
+			go func() {
+				<-ready
+				_ = syscall.Kill(os.Getpid(), sig)
+			}()
+			c := sh(`trap 'kill $p; exit 42' "$1"; sleep 60 & p=$!; echo ready; wait`, map[syscall.Signal]string{
+				syscall.SIGTERM: "TERM", syscall.SIGINT: "INT", syscall.SIGUSR1: "USR1"}[sig])
+			code, err := Exec(t.Context(), s.dial(t), c, strings.NewReader(""), out, io.Discard, false)
+			if err != nil || code != 42 {
+				t.Errorf("%v: code %d, %v; want the program's own 42", sig, code, err)
+			}
+		})
+	}
+}

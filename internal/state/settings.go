@@ -30,6 +30,10 @@ type Blueprint struct {
 	Name    string `yaml:"name"`
 	Version string `yaml:"version"`
 	Digest  string `yaml:"digest"` // sha256:…
+	// Tree is the digest of the index of all unpacked files, as they were when
+	// this was locked; empty where the blueprint has none. It finds a cache that
+	// was changed together with its own record.
+	Tree string `yaml:"tree,omitempty"`
 }
 
 // Mount is a folder or file of the host that was handed over.

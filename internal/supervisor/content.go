@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/netip"
 	"slices"
@@ -23,7 +24,7 @@ type content struct {
 
 // openContent checks the sandbox's blueprint, byte by byte, against the digest
 // that was locked when the sandbox was created.
-func openContent(ctx context.Context, dir string, locked state.Blueprint, progress func(string)) (content, error) {
+func openContent(ctx context.Context, name, dir string, locked state.Blueprint, progress func(string)) (content, error) {
 	ref, err := blueprint.ParseRef(locked.Name+"@"+locked.Version, locked.Name)
 	if err != nil {
 		return content{}, err
@@ -39,8 +40,14 @@ func openContent(ctx context.Context, dir string, locked state.Blueprint, progre
 	}
 	progress("checking the blueprint " + ref.String())
 	c, err := s.Ensure(ctx, ref, nil)
+	if m := new(blueprint.Mismatch); errors.As(err, &m) {
+		m.Sandbox = name
+	}
 	if err != nil {
 		return content{}, err
+	}
+	if locked.Tree != "" && locked.Tree != string(c.Tree) {
+		return content{}, &blueprint.Mismatch{Blueprint: ref.String(), What: "unpacked files", Want: blueprint.Digest(locked.Tree), Got: c.Tree, Sandbox: name}
 	}
 	out := content{Content: c}
 	for _, p := range c.Manifest.Ports {

@@ -74,7 +74,7 @@ func prepare(ctx context.Context, place state.Sandbox, progress func(string)) (*
 	if k.policies, err = openPolicies(place, set); err != nil {
 		return nil, err
 	}
-	if k.content, err = openContent(ctx, place.Home().Blueprints(), set.Blueprint, progress); err != nil {
+	if k.content, err = openContent(ctx, set.Name, place.Home().Blueprints(), set.Blueprint, progress); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(place.RunDir(), 0o700); err != nil {

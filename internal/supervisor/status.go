@@ -134,6 +134,9 @@ func (k *keeper) notes() []string {
 	if err := k.policies.brokenRoutes(); err != nil {
 		n = append(n, "the file on disk is not in force: "+err.Error())
 	}
+	if err := k.book.Damage(); err != nil {
+		n = append(n, "the audit book was damaged before this start: "+err.Error()+" (nemoclaw "+k.settings.Name+" audit verify)")
+	}
 	for _, m := range k.settings.Mounts {
 		if !m.ReadOnly {
 			n = append(n, "a Unix socket that a host program makes below "+m.Host+" can be reached from inside")

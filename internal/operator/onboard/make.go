@@ -94,7 +94,7 @@ func (s Setup) settings(c choices, content store.Content) (state.Settings, error
 	m := content.Manifest
 	set := state.Settings{
 		Agent:     c.agent,
-		Blueprint: state.Blueprint{Name: m.Name, Version: m.Version, Digest: string(content.Digest)},
+		Blueprint: state.Blueprint{Name: m.Name, Version: m.Version, Digest: string(content.Digest), Tree: string(content.Tree)},
 		Mounts:    c.mounts,
 		Ports:     state.Ports{Gateway: c.port},
 		Walls:     state.Walls{NetworkOff: c.networkOff, FilesystemOff: c.filesOff},
