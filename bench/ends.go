@@ -18,6 +18,7 @@ type ends struct {
 	inside, outside *client
 	direct          [3]string // addresses of echo, source, sink
 	proxied         [3]string // the same behind the plain proxy
+	proxy           int       // its PID
 }
 
 // The three servers by their place in an address list.
@@ -43,10 +44,10 @@ func (g *ground) openEnds(ctx context.Context) (*ends, error) {
 	}
 	var e ends
 	var err error
-	if e.direct, err = g.serve(ctx, exec.Command(g.probe, "serve")); err != nil {
+	if e.direct, _, err = g.serve(exec.Command(g.probe, "serve")); err != nil {
 		return nil, err
 	}
-	if e.proxied, err = g.serve(ctx, exec.Command(g.probe, append([]string{"proxy"}, e.direct[:]...)...)); err != nil {
+	if e.proxied, e.proxy, err = g.serve(exec.Command(g.probe, append([]string{"proxy"}, e.direct[:]...)...)); err != nil {
 		return nil, err
 	}
 	if e.outside, err = g.client(exec.Command(g.probe, "ask")); err != nil {
@@ -56,21 +57,21 @@ func (g *ground) openEnds(ctx context.Context) (*ends, error) {
 	return &e, err
 }
 
-// serve starts c and reads its three addresses.
-func (g *ground) serve(_ context.Context, c *exec.Cmd) (addresses [3]string, err error) {
-	in, out, err := g.pipes(c)
+// serve starts c, which lives until its standard input ends, and reads its
+// three addresses.
+func (g *ground) serve(c *exec.Cmd) (addresses [3]string, pid int, err error) {
+	_, out, err := g.pipes(c)
 	if err != nil {
-		return addresses, err
+		return addresses, 0, err
 	}
-	_ = in // held open: its end is the server's
 	lines := bufio.NewScanner(out)
 	for i := range addresses {
 		if !lines.Scan() {
-			return addresses, fmt.Errorf("%s: gave no address", c)
+			return addresses, 0, fmt.Errorf("%s: gave no address", c)
 		}
 		addresses[i] = lines.Text()
 	}
-	return addresses, nil
+	return addresses, c.Process.Pid, nil
 }
 
 // pipes starts c; the ground ends it by closing its standard input.
@@ -110,7 +111,9 @@ func (g *ground) client(c *exec.Cmd) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &client{json.NewEncoder(in), json.NewDecoder(out)}, nil
+	made := &client{json.NewEncoder(in), json.NewDecoder(out)}
+	_, err = made.ask(request{Do: "hello"}) // it runs: what follows measures no start
+	return made, err
 }
 
 type request struct {

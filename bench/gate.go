@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -25,7 +26,7 @@ func measureGate(ctx context.Context, g *ground) ([]row, error) {
 	if err := e.allow(ctx, g); err != nil {
 		return nil, err
 	}
-	rows, err := e.latency()
+	rows, err := e.latency(ctx, g)
 	if err != nil {
 		return rows, err
 	}
@@ -68,8 +69,12 @@ type road struct {
 	to     string
 }
 
-func (e *ends) latency() ([]row, error) {
+func (e *ends) latency(ctx context.Context, g *ground) ([]row, error) {
 	took := make([]sample, 3)
+	spent, err := e.meter(ctx, g)
+	if err != nil {
+		return nil, err
+	}
 	for turn := range connectTurns + 1 {
 		for i, r := range e.roads(echoServer) {
 			a, err := r.client.ask(request{"echo", r.to, connectsATurn})
@@ -81,12 +86,41 @@ func (e *ends) latency() ([]row, error) {
 			}
 		}
 	}
+	ours, theirs, err := spent()
+	if err != nil {
+		return nil, err
+	}
 	const what = "gate: connect and 1 byte echoed, "
 	return []row{
 		beside(what+"p50", took[0].median(), "plain Go TCP proxy, no sandbox", took[1].median(), 1),
 		beside(what+"p99", took[0].p99(), "plain Go TCP proxy, no sandbox", took[1].p99(), 1),
 		beside(what+"p50", took[0].median(), "no proxy at all", took[2].median(), 0),
+		beside("gate: CPU time of a connection, supervisor + init", ours, "plain Go TCP proxy, no sandbox", theirs, 0),
 	}, nil
+}
+
+// meter begins to count CPU time; spent says how much a connection took since.
+func (e *ends) meter(ctx context.Context, g *ground) (spent func() (ours, theirs time.Duration, err error), err error) {
+	c := g.control()
+	defer c.Close()
+	st, err := c.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	family, err := descendants(st.SupervisorPID)
+	if err != nil {
+		return nil, err
+	}
+	const keepers = 3 // supervisor, init, spawner; our client follows
+	family = family[:min(keepers, len(family))]
+	ours, err1 := processorTime(family...)
+	theirs, err2 := processorTime(e.proxy)
+	return func() (time.Duration, time.Duration, error) {
+		const n = connectsATurn * (connectTurns + 1)
+		a, err1 := processorTime(family...)
+		b, err2 := processorTime(e.proxy)
+		return (a - ours) / n, (b - theirs) / n, errors.Join(err1, err2)
+	}, errors.Join(err1, err2)
 }
 
 func (e *ends) throughput(way string) ([]row, error) {
