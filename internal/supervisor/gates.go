@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -181,7 +182,7 @@ func callRecord(c inference.Call) audit.Event {
 	}
 	return audit.Event{
 		Kind: audit.Inference, Wall: string(spec.InferenceWall), Verdict: verdict, Program: c.Program,
-		Target: c.Given, Why: c.Error,
+		Target: cmp.Or(c.Given, c.Path), Why: c.Error, // what was refused has no provider
 		Call: &audit.Call{
 			API: c.API, Path: c.Path, Asked: c.Asked, Given: c.Given, Status: c.Status, Stream: c.Stream,
 			Prompt: c.Prompt, Extra: c.Extra, Answer: c.Answer, Tools: c.Tools, TokensIn: c.TokensIn, TokensOut: c.TokensOut,
