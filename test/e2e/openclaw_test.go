@@ -27,6 +27,12 @@ func TestOpenClaw(t *testing.T) {
 	h := newHome(t)
 	h.store()
 	models := h.ownModels("127.0.0.1:0")
+	// Somebody has the article's port already: the next one is taken.
+	taken, err := net.Listen("tcp4", "127.0.0.1:18789")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
 	began := time.Now()
 	h.must("onboard", "--yes", "--name", "claw", "--inference-url", models.URL, "--model", "tiny")
 	t.Logf("onboarded in %s", time.Since(began).Round(time.Second/10))
@@ -65,8 +71,11 @@ func (c *claw) says(b *box, id, message string) result {
 
 func (c *claw) answers(t *testing.T) {
 	b := c.in(t)
-	if st := b.status(); !st.Healthy || !st.Agent.Healthy || st.Agent.Name == "none" || st.GatewayPort == 0 {
+	if st := b.status(); !st.Healthy || !st.Agent.Healthy || st.Agent.Name == "none" || st.GatewayPort != 18790 {
 		t.Errorf("%+v", st)
+	}
+	if out := b.do("logs", "-n", "50"); !strings.Contains(out, "[gateway] ready") {
+		t.Errorf("its logs: %s", out)
 	}
 	if r := c.says(b, "first", "Hello?"); r.code != 0 || !strings.Contains(r.out, tiny.Sentence) {
 		t.Error(r)

@@ -1,0 +1,119 @@
+package e2e
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A blueprint whose bytes are not the right ones is not used, nor mended in
+// silence.
+func TestDamagedBlueprint(t *testing.T) {
+	b := newShell(t, article)
+	b.do("stop")
+	blobs, err := filepath.Glob(filepath.Join(b.dir, "blueprints/blobs/sha256/*"))
+	if err != nil || len(blobs) == 0 {
+		t.Fatal(blobs, err)
+	}
+	for _, path := range blobs {
+		good := b.text(path)
+		if err := os.Chmod(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b.save(path, strings.Replace(good, good[:1], "x", 1))
+		r := b.refuses(1, []string{"Blueprint digest mismatch", "→ nemoclaw blueprint cache clear"}, "box", "start")
+		if r.code == 0 {
+			t.Errorf("%s changed: it started", path)
+		}
+		b.save(path, good)
+	}
+	b.do("start")
+}
+
+// What a registry gives is not what the lockfile says: nothing of it is used,
+// and nothing half-made is left.
+func TestRegistryThatLies(t *testing.T) {
+	h := newHome(t)
+	r := h.refuses(1, []string{"error: "}, "onboard", "--yes", "--name", "claw", "--inference-url", modelServer(t), "--model", "tiny")
+	if !strings.Contains(r.err, "mismatch") {
+		t.Logf("refused with: %s", r.err)
+	}
+	if out := strings.TrimSpace(h.must("list", "--json")); out != "[]" {
+		t.Errorf("left: %s", out)
+	}
+	if entries, _ := filepath.Glob(filepath.Join(h.dir, "claw*")); len(entries) > 0 {
+		t.Errorf("left: %q", entries)
+	}
+}
+
+func TestInterruptedOnboardLeavesNothing(t *testing.T) {
+	h := newHome(t)
+	h.must("list")
+	before := h.census()
+	// A server that never answers: the registry of every machine is out there.
+	quiet, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer quiet.Close()
+	r := h.start("onboard", "--yes", "--agent", "none", "--name", "box", "--inference-url", "http://"+quiet.Addr().String(), "--model", "tiny")
+	c, err := quiet.Accept() // it is asking
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := r.Process.Signal(unix.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if e := h.endOf(r); e.code == 0 {
+		t.Error(e)
+	}
+	quiet.Close()
+	if out := strings.TrimSpace(h.must("list", "--json")); out != "[]" {
+		t.Errorf("left: %s", out)
+	}
+	h.processesGone(before)
+}
+
+func TestOutOfMemoryIsSaid(t *testing.T) {
+	b := newShell(t, article)
+	b.needs("python3")
+	if !slices.ContainsFunc(b.status().Limits, func(l string) bool { return strings.Contains(l, "memory") && strings.Contains(l, "cgroup") }) {
+		t.Skip("needs a cgroup that this user may make")
+	}
+	settings := b.text(b.file("sandbox.yaml"))
+	var edited strings.Builder
+	for line := range strings.Lines(settings) {
+		if before, _, ok := strings.Cut(line, "memory_bytes:"); ok {
+			line = before + "memory_bytes: 104857600\n"
+		}
+		edited.WriteString(line)
+	}
+	b.save(b.file("sandbox.yaml"), edited.String())
+	b.do("rebuild")
+	r := b.exec("python3", "-c", "x = b'x' * (400 << 20); print('got it')")
+	if r.code != 137 || strings.Contains(r.out, "got it") {
+		t.Error(r)
+	}
+	out := b.nemoclaw("box", "status").out
+	if !strings.Contains(out, "OOMKilled") || !strings.Contains(out, "100 MiB") {
+		t.Errorf("%s", out)
+	}
+	b.prints("alive", "echo alive")
+}
+
+func TestWhatTheMachineHas(t *testing.T) {
+	h := newHome(t)
+	if r := h.nemoclaw("doctor"); r.code != 0 {
+		t.Error(r)
+	}
+	if out, err := exec.CommandContext(t.Context(), program, "--version").Output(); err != nil || !strings.HasPrefix(string(out), "nemoclaw ") {
+		t.Errorf("%q, %v", out, err)
+	}
+}
