@@ -99,6 +99,8 @@ func (f *flow) judgeHello(g *gatherer, fresh []byte) (done bool, why error) {
 func (f *flow) judgeFirst(b []byte) (done bool, why error) {
 	n := headEnd(b)
 	switch {
+	case len(b) == 0 && len(f.pending) > maxLine:
+		return true, errors.New("nothing but empty lines where a request should be")
 	case n > maxHead || n == 0 && len(b) > maxHead:
 		return true, fmt.Errorf("an HTTP head over the limit of %d bytes", maxHead)
 	case n == 0:

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -148,5 +149,38 @@ func TestBodies(t *testing.T) {
 		if passed := err == nil && string(got) == head+c.body; passed != c.passes {
 			t.Errorf("%q: passes %v: %q, %v", c.body, passed, got, err)
 		}
+	}
+}
+
+// On ports of no protocol, too, nothing that a server takes for a request
+// passes unread: the next one on the connection could name another host.
+func TestRequestsInDisguise(t *testing.T) {
+	b := newBench(t, github, nil)
+	var mu sync.Mutex
+	var arrived strings.Builder
+	b.world.Service("plain.example", 8080, func(c net.Conn) {
+		got, _ := io.ReadAll(c)
+		mu.Lock()
+		defer mu.Unlock()
+		arrived.Write(got)
+	})
+	const evil = "GET /evil HTTP/1.1\r\nHost: evil.example\r\n\r\n"
+	for name, first := range map[string]string{
+		"long method":      strings.Repeat("A", 33) + " / HTTP/1.1\r\nHost: plain.example\r\n\r\n",
+		"long target":      "FOO /" + strings.Repeat("a", maxLine) + " HTTP/1.1\r\nHost: plain.example\r\n\r\n",
+		"many empty lines": strings.Repeat("\r\n", maxLine),
+		"vertical tabs":    "\vFOO\v/\vHTTP/1.1\r\nHost: plain.example\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := b.dial("plain.example", 8080)
+			io.WriteString(c, first)
+			io.WriteString(c, evil)
+			b.mustReset(c)
+		})
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if strings.Contains(arrived.String(), "evil") {
+		t.Errorf("arrived: %q", arrived.String())
 	}
 }

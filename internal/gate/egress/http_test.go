@@ -110,7 +110,10 @@ func TestFirstBytes(t *testing.T) {
 		"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n": looksOther, "PING\r\n": looksOther, "*1\r\n$4\r\nPING\r\n": looksOther,
 		"0032git-upload-pack /x\x00host=y\x00": looksOther, "PRI * HTTP/2.0\r\n": looksHTTP, "\x00\x00\x00\x08": looksOther,
 		"\x16": unclear, "\x16\x03": looksTLS, "\x16\x03\x01": looksTLS, "\x16a": looksOther, " GET / HTTP/1.1\r\n": looksHTTP,
-		strings.Repeat("a", 33): looksOther, strings.Repeat("\n", maxLine+1): looksOther,
+		// A method has no greatest length: net/http answers such a one and
+		// goes on to the next request.
+		strings.Repeat("a", 33): unclear, strings.Repeat("a", 33) + " / HTTP/1.1\r\n": looksHTTP, strings.Repeat("a", maxHead+1): looksOther, "FOO /" + strings.Repeat("a", maxLine): looksHTTP,
+		"\vGET / HTTP/1.1\r\n": looksHTTP, "FOO\v/\vHTTP/1.1\r\n": looksHTTP, "<14>x: GET / HTTP/1.1\n": looksOther, strings.Repeat("\n", maxLine+1): looksHTTP,
 	} {
 		if got := look([]byte(text)); got != want {
 			t.Errorf("%q: %d, want %d", text, got, want)
@@ -126,6 +129,7 @@ func FuzzHTTP(f *testing.F) {
 		"GET / HTTP/1.1\r\nHost: allowed.example\r\n\r\n",
 		"POST /x HTTP/1.1\r\nHost: allowed.example:80\r\nContent-Length: 10\r\n\r\n",
 		"GET http://allowed.example/ HTTP/1.0\r\nHost: allowed.example\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n",
+		strings.Repeat("a", 40) + " / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
 		"FOO /\t HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: evil.example\r\n\r\n",
 	} {
 		f.Add([]byte(s))

@@ -2,6 +2,7 @@ package egress
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -15,7 +16,8 @@ const (
 	looksOther
 )
 
-// maxLine bounds what is read to tell whether it is a request line.
+// maxLine bounds what is read to tell whether it is a request line: what goes
+// on beyond may be one, and is judged as such.
 const maxLine = 8 << 10
 
 // look says what the first bytes are. Whatever an HTTP or TLS server would take
@@ -27,12 +29,12 @@ func look(b []byte) shape {
 	case b[0] == 0x16:
 		return lookTLS(b)
 	}
-	rest := bytes.TrimLeft(b, " \t\r\n") // servers skip empty lines before a request, and some skip more
+	rest := bytes.TrimLeft(b, "\r\n"+blanks) // servers skip empty lines before a request, and some skip more
 	switch {
 	case len(rest) > 0:
 		return lookHTTP(rest)
-	case len(b) > maxLine:
-		return looksOther
+	case len(b) > maxLine: // a request may still come
+		return looksHTTP
 	}
 	return unclear
 }
@@ -56,24 +58,35 @@ func lookHTTP(b []byte) shape {
 		word++
 	}
 	switch {
-	case word == len(b) && word <= maxMethod:
+	case word == len(b) && word <= maxHead: // a method has no greatest length
 		return unclear
-	case word == 0 || word > maxMethod || b[word] != ' ' && b[word] != '\t':
+	case word == 0 || word == len(b) || strings.IndexByte(blanks, b[word]) < 0:
 		return looksOther
 	case isMethod(string(b[:word])):
 		return looksHTTP
 	}
 	line, _, ended := bytes.Cut(b, []byte("\n"))
 	switch {
-	case bytes.Contains(bytes.ToUpper(line), []byte(" HTTP/")):
+	case saysHTTP(line):
 		return looksHTTP
-	case ended || hasControl(line) || len(line) > maxLine:
+	case ended || hasControl(line):
 		return looksOther
+	case len(line) > maxLine:
+		return looksHTTP
 	}
 	return unclear
 }
 
-const maxMethod = 32
+// blanks are what servers take for the space between the parts of a request
+// line: RFC 9112, 3, and Python's str.split.
+const blanks = " \t\v\f"
+
+func saysHTTP(line []byte) bool {
+	line = bytes.ToUpper(line)
+	return slices.ContainsFunc([]byte(blanks), func(c byte) bool {
+		return bytes.Contains(line, append([]byte{c}, "HTTP/"...))
+	})
+}
 
 // isMethod: the methods that mean HTTP before their line is complete.
 func isMethod(word string) bool {
@@ -86,5 +99,5 @@ func isMethod(word string) bool {
 
 // hasControl: no request line has control characters.
 func hasControl(line []byte) bool {
-	return bytes.ContainsFunc(line, func(r rune) bool { return r < 0x20 && r != '\t' && r != '\r' })
+	return bytes.ContainsFunc(line, func(r rune) bool { return r < 0x20 && r != '\r' && !strings.ContainsRune(blanks, r) })
 }
