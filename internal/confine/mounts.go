@@ -125,7 +125,10 @@ func (r *root) lower(m spec.Mount, s source) error {
 	return r.unstage(layer, empty)
 }
 
-// layers puts s and an empty folder into the stage, and says their names.
+// layers puts s and an empty folder into the stage, and says their names. The
+// empty one is a file system of its own: a mere folder would be a removed one
+// once the stage is gone, and nothing merged with a removed folder can be
+// listed.
 func (r *root) layers(s source) (layer, empty string, err error) {
 	layer, empty = r.staging(), r.staging()
 	at, err := r.place("/"+layer, true)
@@ -133,10 +136,8 @@ func (r *root) layers(s source) (layer, empty string, err error) {
 		return "", "", err
 	}
 	defer unix.Close(at)
-	if e, err := r.place("/"+empty, true); err != nil {
+	if err := r.fresh(spec.Mount{Target: "/" + empty, ReadOnly: true}, "tmpfs", "size=4k", "nr_inodes=1"); err != nil {
 		return "", "", err
-	} else {
-		unix.Close(e)
 	}
 	err = unix.MoveMount(s.fd, "", at, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
 	return layer, empty, act("stage", layer, err)
@@ -148,10 +149,10 @@ func (r *root) staging() string {
 }
 
 func (r *root) unstage(layer, empty string) error {
-	if err := unix.Unmount(layer, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
-		return act("unmount", layer, err)
-	}
 	for _, d := range []string{layer, empty} {
+		if err := unix.Unmount(d, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
+			return act("unmount", d, err)
+		}
 		if err := unix.Unlinkat(r.fd, d, unix.AT_REMOVEDIR); err != nil {
 			return act("remove", d, err)
 		}

@@ -138,6 +138,7 @@ func TestLowerKillsSockets(t *testing.T) {
 
 	s := up(t, mount(spec.Lower))
 	s.wants("cat /sandbox/m/f", "text")
+	s.wants("ls /sandbox/m", "f\ns\n")
 	s.refuses("touch /sandbox/m/f /sandbox/m/new", "Read-only file system")
 	s.refuses(connect, "Connection refused")
 }
