@@ -4,7 +4,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 
@@ -13,14 +12,7 @@ import (
 
 func main() {
 	if filepath.Base(os.Args[0]) == "openshell" {
-		os.Exit(openshell(os.Args[1:]))
+		os.Exit(cli.Openshell(os.Args))
 	}
 	os.Exit(cli.Run(os.Args))
-}
-
-// openshell is the terminal view's door.
-func openshell([]string) int {
-	fmt.Fprintln(os.Stderr, "error: openshell: the terminal view is not part of this version")
-	fmt.Fprintln(os.Stderr, "→ nemoclaw NAME approvals shows what a sandbox asks for, and answers it")
-	return 1
 }
