@@ -53,8 +53,10 @@ func (g *ground) openEnds(ctx context.Context) (*ends, error) {
 	if e.outside, err = g.client(exec.Command(g.probe, "ask")); err != nil {
 		return nil, err
 	}
-	e.inside, err = g.client(g.command(ctx, box, "exec", "-T", "--", "/sandbox/probe/probe", "ask"))
-	return &e, err
+	if e.inside, err = g.client(g.command(ctx, box, "exec", "-T", "--", "/sandbox/probe/probe", "ask")); err != nil {
+		return nil, err
+	}
+	return &e, g.settle(ctx)
 }
 
 // serve starts c, which lives until its standard input ends, and reads its

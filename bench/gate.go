@@ -86,6 +86,9 @@ func (e *ends) latency(ctx context.Context, g *ground) ([]row, error) {
 			}
 		}
 	}
+	if err := g.settle(ctx); err != nil { // what the gate does later counts too
+		return nil, err
+	}
 	ours, theirs, err := spent()
 	if err != nil {
 		return nil, err
@@ -101,18 +104,10 @@ func (e *ends) latency(ctx context.Context, g *ground) ([]row, error) {
 
 // meter begins to count CPU time; spent says how much a connection took since.
 func (e *ends) meter(ctx context.Context, g *ground) (spent func() (ours, theirs time.Duration, err error), err error) {
-	c := g.control()
-	defer c.Close()
-	st, err := c.Status(ctx)
+	family, err := g.keepers(ctx)
 	if err != nil {
 		return nil, err
 	}
-	family, err := descendants(st.SupervisorPID)
-	if err != nil {
-		return nil, err
-	}
-	const keepers = 3 // supervisor, init, spawner; our client follows
-	family = family[:min(keepers, len(family))]
 	ours, err1 := processorTime(family...)
 	theirs, err2 := processorTime(e.proxy)
 	return func() (time.Duration, time.Duration, error) {

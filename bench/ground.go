@@ -34,15 +34,18 @@ type ground struct {
 	missing []absent
 }
 
-func newGround(ctx context.Context) (g *ground, err error) {
+func newGround(ctx context.Context, program string) (g *ground, err error) {
 	mod, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	if err != nil {
 		return nil, fmt.Errorf("find the repository: %w", err)
 	}
 	root := filepath.Dir(strings.TrimSpace(string(mod)))
-	g = &ground{root: root, program: filepath.Join(root, "bin", "nemoclaw")}
+	g = &ground{root: root, program: program}
+	if program == "" {
+		g.program = filepath.Join(root, "bin", "nemoclaw")
+	}
 	if _, err := os.Stat(g.program); err != nil {
-		return nil, fmt.Errorf("needs bin/nemoclaw: run make build: %w", err)
+		return nil, fmt.Errorf("needs the program: run make build: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Join(root, ".cache"), 0o755); err != nil {
 		return nil, err

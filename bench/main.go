@@ -39,24 +39,25 @@ var chapters = []chapter{
 
 func main() {
 	write := flag.Bool("write", false, "put the table into docs/benchmarks.md")
+	program := flag.String("program", "", "the nemoclaw to measure (default bin/nemoclaw)")
 	only := flag.String("only", "", "chapters, by comma: "+names())
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
-	if err := run(ctx, *only, *write); err != nil {
+	if err := run(ctx, *program, *only, *write); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, only string, write bool) (err error) {
+func run(ctx context.Context, program, only string, write bool) (err error) {
 	chosen, err := choose(only)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
-	g, err := newGround(ctx)
+	g, err := newGround(ctx, program)
 	if err != nil {
 		return err
 	}

@@ -150,7 +150,7 @@ func up(to string, n int) error {
 
 // Between two tries lies as much as keeps the clock honest and a core free.
 const (
-	pace     = 500 * time.Microsecond
+	pace     = 2 * time.Millisecond
 	patience = 10 * time.Second
 )
 
