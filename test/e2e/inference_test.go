@@ -87,8 +87,8 @@ func TestModelIsChangedAtOnce(t *testing.T) {
 
 	// A mistake keeps the last good routes, and says so.
 	good := b.text(b.file("inference.yaml"))
-	b.save(b.file("inference.yaml"), "routes:\n  - modle: x\n")
-	b.refuses(1, []string{"inference.yaml:2:5:", "modle"}, "box", "reload-inference")
+	b.save(b.file("inference.yaml"), "routes:\n  - mdl: x\n")
+	b.refuses(1, []string{"inference.yaml:2:5:", "mdl"}, "box", "reload-inference")
 	if r := b.sh(call); !strings.HasSuffix(r.out, "\n200") {
 		t.Errorf("the last good routes: %s", r)
 	}

@@ -45,6 +45,7 @@ func TestOpenClaw(t *testing.T) {
 		{"its call is in both logs", c.isLogged},
 		{"its gateway answers on this machine", c.hasGateway},
 		{"a rogue model gets nowhere", c.isLedAstray},
+		{"without walls the same agent gets everywhere", c.isFreeOutside},
 		{"without its model it says so", c.losesItsModel},
 		{"it comes back healthy", c.comesBack},
 	} {
