@@ -63,9 +63,22 @@ func (e Entry) rule(action Action) (*rule, error) {
 	if action == Allow {
 		r.binaries, r.addresses, r.expires = e.Binaries, e.Addresses, e.Expires
 	}
+	for _, exe := range r.binaries {
+		if !isProgram(exe) || strings.ContainsFunc(exe, func(c rune) bool { return !unicode.IsPrint(c) }) {
+			return nil, &BadProgram{exe}
+		}
+	}
 	r.text = r.describe()
 	return r, nil
 }
+
+// BadProgram is a text that names no program inside the sandbox.
+type BadProgram struct{ Text string }
+
+func (e *BadProgram) Error() string { return fmt.Sprintf("program %q: not a path", e.Text) }
+
+// Hint says what to write instead.
+func (e *BadProgram) Hint() string { return wantProgram }
 
 // maxNote bounds a note: the path of a program, which the agent chooses, may
 // stand in it.
@@ -205,7 +218,7 @@ func removeRule(data []byte, action Action, e Entry) ([]byte, error) {
 		return nil, err
 	}
 	if len(gone) == 0 {
-		return nil, &CannotEdit{fmt.Sprintf("no %s rule for %s", section(action), e.describe()), "nemoclaw NAME policy show lists the rules"}
+		return nil, before.notThere(action, host, e)
 	}
 	t := newText(data)
 	if len(gone) == before.Rules() && before.asked == 0 {
@@ -223,6 +236,18 @@ func removeRule(data []byte, action Action, e Entry) ([]byte, error) {
 		after.egress = keep
 	}
 	return t.finish(&after, nil)
+}
+
+// notThere tells the operator where to look.
+func (p *Policy) notThere(action Action, host pattern, e Entry) error {
+	bad := &CannotEdit{fmt.Sprintf("no %s rule for %s", section(action), e.describe()), "nemoclaw NAME policy show lists the rules"}
+	if action == Deny {
+		return bad
+	}
+	if denied, err := picked(p.deny, host, e.Port); err == nil && len(denied) > 0 {
+		bad.Want = fmt.Sprintf("line %d denies it: nemoclaw NAME policy remove --deny %s", p.deny[denied[0]].line, e.describe())
+	}
+	return bad
 }
 
 func (e Entry) describe() string {

@@ -229,3 +229,13 @@ func TestEditsThatAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestRemoveSaysWhatThereIs: who wants to take out a rule that is a denial is
+// told how.
+func TestRemoveSaysWhatThereIs(t *testing.T) {
+	_, err := RemoveRule([]byte("deny:\n  - host: a.org\n"), Entry{Host: "A.org"})
+	var cannot *CannotEdit
+	if !errors.As(err, &cannot) || !strings.Contains(cannot.Hint(), "remove --deny A.org") || !strings.Contains(cannot.Hint(), "line 2") {
+		t.Errorf("%v: %s", err, cannot.Hint())
+	}
+}

@@ -241,6 +241,10 @@ func (d *document) manyPorts(n *yaml.Node, r *rule) {
 	})
 }
 
+const wantProgram = "an absolute path without . or .. such as /usr/bin/git"
+
+func isProgram(exe string) bool { return path.IsAbs(exe) && path.Clean(exe) == exe && exe != "/" }
+
 func (d *document) binaries(n *yaml.Node) []string {
 	const want = "a list of absolute paths inside the sandbox, such as [/usr/bin/git]"
 	if len(n.Content) == 0 { // an empty list must not come to mean any program
@@ -252,8 +256,8 @@ func (d *document) binaries(n *yaml.Node) []string {
 		exe, ok := d.text(item, "an absolute path")
 		switch {
 		case !ok:
-		case !path.IsAbs(exe) || path.Clean(exe) != exe || exe == "/":
-			d.at(item, "an absolute path without . or .. such as /usr/bin/git", "%q", exe)
+		case !isProgram(exe):
+			d.at(item, wantProgram, "%q", exe)
 		case slices.Contains(paths, exe):
 			d.at(item, "each program once", "%q again", exe)
 		default:

@@ -101,10 +101,6 @@ func (p *policies) brokenRoutes() error {
 func (p *policies) keep(i approval.Item, allow bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	data, err := os.ReadFile(p.networkFile)
-	if err != nil {
-		return fmt.Errorf("add to policy: %w", err)
-	}
 	entry, err := entryOf(i, allow)
 	if err != nil {
 		return err
@@ -113,11 +109,8 @@ func (p *policies) keep(i approval.Item, allow bool) error {
 	if allow {
 		edit = policy.AddRule
 	}
-	edited, err := edit(data, entry)
+	err = state.EditDurable(p.networkFile, 0o600, func(text []byte) ([]byte, error) { return edit(text, entry) })
 	if err != nil {
-		return fmt.Errorf("add to policy: %w", err)
-	}
-	if err := state.WriteDurable(p.networkFile, edited, 0o600); err != nil {
 		return fmt.Errorf("add to policy: %w", err)
 	}
 	_, err = p.loadNetworkLocked()

@@ -33,6 +33,16 @@ func words(names ...string) cobra.PositionalArgs {
 	}
 }
 
+// someWords wants at least one.
+func someWords(name string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return nil
+		}
+		return say.Misused(c.CommandPath()+" "+name, "%s: what?", c.CommandPath())
+	}
+}
+
 func joined(names []state.Name) string {
 	all := make([]string, len(names))
 	for i, n := range names {

@@ -68,18 +68,22 @@ func (t target) editInference(ctx context.Context, edit func([]byte, *policy.Inf
 	if err != nil {
 		return err
 	}
-	now, text, err := readInference(s)
+	if !s.Exists() {
+		return &state.NotFound{Name: s.Name()}
+	}
+	err = state.EditDurable(s.InferenceFile(), 0o600, func(text []byte) ([]byte, error) {
+		now, err := policy.ParseInference(s.InferenceFile(), text)
+		if err != nil {
+			return nil, err
+		}
+		edited, err := edit(text, now)
+		if err != nil {
+			return nil, err
+		}
+		_, err = policy.ParseInference(s.InferenceFile(), edited)
+		return edited, err
+	})
 	if err != nil {
-		return err
-	}
-	edited, err := edit(text, now)
-	if err != nil {
-		return err
-	}
-	if _, err := policy.ParseInference(s.InferenceFile(), edited); err != nil {
-		return err
-	}
-	if err := state.WriteDurable(s.InferenceFile(), edited, 0o600); err != nil {
 		return err
 	}
 	return t.app.reloadInference(ctx, s)
