@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// srtPackage is the sandbox of Claude Code, as a program.
+// srtPackage is Anthropic's sandbox-runtime, as npm has it.
 const srtPackage = "@anthropic-ai/sandbox-runtime@0.0.83"
 
 // srtPolicy denies the network and lets it write to /tmp.
