@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
@@ -181,9 +182,17 @@ func (g *Group) OOMKills() int {
 	return 0
 }
 
-// Remove removes the group; its processes must be gone.
+// leaving bounds how long Remove waits for the last task to leave: a process
+// that was waited for may still be on its way out of its groups.
+const leaving = 2 * time.Second
+
+// Remove removes the group, whose processes were killed. One that does not
+// empty in time stays; the next Make of that name takes it.
 func (g *Group) Remove() {
+	deadline := time.Now().Add(leaving)
 	for _, d := range g.dirs {
-		_ = unix.Rmdir(d) // busy for a moment after the last exit: the next Make finds it empty and takes it
+		for errors.Is(unix.Rmdir(d), unix.EBUSY) && time.Now().Before(deadline) {
+			<-time.After(time.Millisecond)
+		}
 	}
 }
