@@ -37,7 +37,7 @@ func tell(e audit.Event) told {
 	case audit.Session:
 		return told{plain, "·", "session", e.Target, by(e)}
 	case audit.Start:
-		return told{green, "●", "started", e.Target, fmt.Sprintf("%d proofs", len(e.Proofs))}
+		return told{green, "●", "started", e.Target, say.Count(len(e.Proofs), "proof")}
 	case audit.Stop:
 		return told{yellow, "○", "stopped", e.Why, by(e)}
 	case audit.Damage:

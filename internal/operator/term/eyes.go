@@ -116,7 +116,8 @@ func (a *attendant) attend(ctx context.Context) {
 
 // rest shows that the sandbox is away, and why, until it is to be had again.
 func (a *attendant) rest(ctx context.Context, cause error) {
-	a.send(away{a.name, a.asleep(ctx, cause)})
+	shown := a.absent(ctx, cause)
+	a.send(away{a.name, shown})
 	anew := time.NewTicker(lookForLife)
 	defer anew.Stop()
 	again := time.NewTicker(lookAnyway)
@@ -126,34 +127,48 @@ func (a *attendant) rest(ctx context.Context, cause error) {
 		case <-ctx.Done():
 			return
 		case <-again.C: // stopped can become failed, or be edited
-			a.send(away{a.name, a.asleep(ctx, cause)})
+			a.send(away{a.name, a.absent(ctx, cause)})
 		case <-anew.C:
 			c, err := a.driver.Dial(ctx, a.sandbox)
 			if err == nil {
 				c.Close()
 				return
 			}
-			if errors.As(cause, new(*control.NotRunning)) { // it was on its way up or down, and is down now
-				cause = err
-				a.send(away{a.name, a.asleep(ctx, cause)})
+			if shown.State == between {
+				shown = a.absent(ctx, err)
+				a.send(away{a.name, shown})
 			}
 		}
 	}
 }
 
-// asleep is the status of a sandbox whose supervisor is not to be had.
-func (a *attendant) asleep(ctx context.Context, cause error) control.Status {
-	if errors.As(cause, new(*control.NotRunning)) {
-		return control.Status{Name: string(a.name), State: "starting"} // or stopping: it holds its lock and has no door
-	}
+// between is the state of a sandbox that has a supervisor, and the supervisor
+// no door: not yet, or no more.
+const between control.State = "starting or stopping"
+
+// absent is the status of a sandbox whose events are not to be had.
+func (a *attendant) absent(ctx context.Context, cause error) control.Status {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	st, err := a.driver.Status(ctx, a.sandbox)
+	st := control.Status{Name: string(a.name), State: control.Failed}
+	client, err := a.driver.Dial(ctx, a.sandbox)
 	if err != nil {
-		return control.Status{Name: string(a.name), State: control.Failed, Why: err.Error()}
+		asleep, err := a.driver.Status(ctx, a.sandbox)
+		if err != nil {
+			st.Why = err.Error()
+			return st
+		}
+		return asleep
 	}
-	if st.State == control.Running { // it answers one question and not the other
-		st.State, st.Why = control.Failed, cause.Error()
+	defer client.Close()
+	_, err = client.Status(ctx)
+	switch {
+	case errors.As(err, new(*control.NotRunning)):
+		st.State = between
+	case err != nil:
+		st.Why = errSilent.Error()
+	default: // it answers one question and not the other
+		st.Why = cause.Error()
 	}
 	return st
 }
@@ -340,7 +355,7 @@ func (a *attendant) lookAtStatus(ctx context.Context, client *control.Client) {
 	case ctx.Err() != nil:
 		return
 	case err != nil:
-		st = control.Status{Name: string(a.name), State: control.Failed, Why: "its supervisor does not answer: " + err.Error()}
+		st = control.Status{Name: string(a.name), State: control.Failed, Why: errSilent.Error()}
 	}
 	a.send(standing{a.name, st, a.holdOf(st.NetworkPolicy.Revision)})
 }

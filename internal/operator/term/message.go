@@ -60,5 +60,6 @@ type (
 	read struct {
 		title string
 		lines []line
+		top   int // the line to begin with
 	}
 )

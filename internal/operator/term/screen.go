@@ -141,23 +141,30 @@ func (v *view) sandboxLine(name string, r *row) line {
 	}
 	l = l.with(plain, "running "+pad(v.uptime(r), 8))
 	for _, w := range wallsOf(s.Walls) {
-		mark, ink := "✓ ", green
-		if !w.Enforced {
-			mark, ink = "✗ ", red
-		}
-		l = l.with(ink, w.short+mark)
+		l = append(l, w.mark())
 	}
-	if s.NetworkPolicy.Error != "" {
+	switch {
+	case s.NetworkPolicy.Error != "":
 		return l.with(red, " policy file not in force: "+s.NetworkPolicy.Error)
-	}
-	if s.Agent.Why != "" && !s.Agent.Healthy {
+	case s.Agent.Why != "" && !s.Agent.Healthy:
 		return l.with(red, " "+agentText(s.Agent))
+	case s.Inference.Model != "" && !s.Inference.Connected:
+		l = l.with(red, " disconnected: "+s.Inference.Model)
+	case s.Inference.Model != "":
+		l = l.with(plain, " "+s.Inference.Model+" ").with(green, "✓")
 	}
-	l = l.with(faint, " "+say.Count(s.NetworkPolicy.Rules, "rule")+" ")
-	if s.Inference.Model != "" && !s.Inference.Connected {
-		return l.with(red, " "+model(s.Inference))
+	return l.with(faint, "  "+say.Count(s.NetworkPolicy.Rules, "rule"))
+}
+
+// mark is a wall in a word. Off is what the operator chose.
+func (w wall) mark() span {
+	switch {
+	case w.Enforced:
+		return span{green, w.short + "✓ "}
+	case strings.HasPrefix(w.Proof, "off"):
+		return span{yellow, w.short + " off "}
 	}
-	return l.with(plain, " "+model(s.Inference))
+	return span{red, w.short + "✗ "}
 }
 
 func (v *view) dot(r *row) line {

@@ -1,6 +1,7 @@
 package term
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -91,9 +92,9 @@ func (v *view) sandboxSheet(n state.Name, r *row) *sheet {
 	if s.GatewayPort != 0 {
 		f.fact("Gateway", fmt.Sprintf("127.0.0.1:%d", s.GatewayPort))
 	}
-	for name, all := range map[string][]string{"Limits": s.Limits, "Mounts": s.Mounts, "Notes": s.Notes} {
-		f.fact(name, strings.Join(all, "; "))
-	}
+	f.fact("Limits", strings.Join(s.Limits, "; "))
+	f.fact("Mounts", strings.Join(s.Mounts, "; "))
+	f.fact("Notes", strings.Join(s.Notes, "; "))
 	for _, a := range r.approvals {
 		if a.State == "until" {
 			f.fact("Allowed", question{id{n, a.ID}, a}.destination()+" until "+clock(a.Until))
@@ -205,15 +206,11 @@ func (f *facts) call(c *audit.Call) {
 
 // indented is JSON for people; what is none stays as it is.
 func indented(s string) string {
-	var v any
-	if json.Unmarshal([]byte(s), &v) != nil {
+	var b bytes.Buffer
+	if json.Indent(&b, []byte(s), "", "  ") != nil {
 		return s
 	}
-	b, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return s
-	}
-	return string(b)
+	return b.String()
 }
 
 // policySheet is a policy file with its line numbers; the one that decided the
@@ -222,7 +219,7 @@ func policySheet(name state.Name, file string, decided int) read {
 	title := "Policy of " + string(name)
 	b, err := os.ReadFile(file)
 	if err != nil {
-		return read{title, []line{{{red, err.Error()}}}}
+		return read{title: title, lines: []line{{{red, err.Error()}}}}
 	}
 	var all []line
 	for l := range strings.Lines(string(b)) {
@@ -233,7 +230,7 @@ func policySheet(name state.Name, file string, decided int) read {
 		}
 		all = append(all, mark.with(plain, strings.ReplaceAll(strings.TrimRight(l, "\r\n"), "\t", "    ")))
 	}
-	return read{title, all}
+	return read{title, all, max(0, decided-4)}
 }
 
 // ruleLine is the line number at the end of a rule as an event tells it.

@@ -123,7 +123,7 @@ func (v *view) Update(m tea.Msg) (tea.Model, tea.Cmd) {
 	case answered:
 		v.settleAnswer(m)
 	case read:
-		v.sheet = &sheet{title: m.title, lines: m.lines}
+		v.sheet = &sheet{m.title, m.lines, m.top}
 	}
 	return v, v.settle()
 }
