@@ -1,16 +1,18 @@
 package confine
 
 import (
-	"bufio"
 	"errors"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strings"
+	"strconv"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	landlock "github.com/landlock-lsm/go-landlock/landlock/syscall"
 
@@ -68,42 +70,69 @@ func TestLandlockRights(t *testing.T) {
 	}
 }
 
-// Two lines of a real table, and one that a kernel would not write.
-const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 0100007F:2CAA 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4242 1 0000000000000000 100 0 0 10 0
-   1: 057100CB:D431 057100CB:01BB 01 00000000:00000000 00:00000000 00000000  1000        0 5151 1 0000000000000000 20 4 30 10 -1
-   2: garbage
-   3: 0000000000000000FFFF0000057100CB:0050 B80D0120000000000000000001000000:01BB 01 0:0 00:0 0 1000 0 6161 1
-`
-
-func TestSocketTables(t *testing.T) {
-	for _, c := range []struct {
-		local, remote string
-		inode         uint64
-		ok            bool
-	}{
-		{"203.0.113.5:54321", "203.0.113.5:443", 5151, true},
-		{"[::ffff:203.0.113.5]:54321", "203.0.113.5:443", 5151, true},
-		{"203.0.113.5:80", "[2001:db8::1]:443", 6161, true},
-		{"203.0.113.5:54321", "203.0.113.5:444", 0, false},
+// The kernel names the socket of a connection by its two ends, whichever
+// family it was made in; a listener on one of them is none.
+func TestSocketOfTwoEnds(t *testing.T) {
+	var d diag
+	if err := d.open(); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(d.fd)
+	for _, c := range []struct{ name, listen, dial string }{
+		{"IPv4", "127.0.0.1:0", "127.0.0.1"},
+		{"IPv6", "[::1]:0", "::1"},
+		{"IPv4 by an IPv6 socket", "[::]:0", "127.0.0.1"},
 	} {
-		got, ok := scanTable(bufio.NewScanner(strings.NewReader(table)), netip.MustParseAddrPort(c.local), netip.MustParseAddrPort(c.remote))
-		if got != c.inode || ok != c.ok {
-			t.Errorf("%s → %s: %d, %v", c.local, c.remote, got, ok)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			l, err := net.Listen("tcp", c.listen)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			conn, err := net.Dial("tcp", net.JoinHostPort(c.dial, strconv.Itoa(l.Addr().(*net.TCPAddr).Port)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			accepted, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer accepted.Close()
+			local, remote := conn.LocalAddr().(*net.TCPAddr).AddrPort(), conn.RemoteAddr().(*net.TCPAddr).AddrPort()
+			for _, end := range []struct {
+				c    net.Conn
+				a, b netip.AddrPort
+			}{{conn, local, remote}, {accepted, remote, local}} {
+				if got, err := d.inode(end.a, end.b); err != nil || got != inodeOf(t, end.c) {
+					t.Errorf("%s → %s: %d, %v; want %d", end.a, end.b, got, err, inodeOf(t, end.c))
+				}
+			}
+			nobody := netip.AddrPortFrom(local.Addr(), 1)
+			if got, err := d.inode(remote, nobody); err == nil {
+				t.Errorf("a connection that is none: %d", got)
+			}
+		})
 	}
 }
 
-func FuzzHexAddrPort(f *testing.F) {
-	for _, s := range []string{"0100007F:1F90", "00000000000000000000000001000000:0050", ":", "zz:0", "0100007F"} {
-		f.Add(s)
+func inodeOf(t *testing.T, c net.Conn) (inode uint64) {
+	t.Helper()
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
 	}
-	f.Fuzz(func(t *testing.T, s string) {
-		a, ok := hexAddrPort(s)
-		if ok && !a.Addr().IsValid() {
-			t.Errorf("%q gave %v", s, a)
+	err = raw.Control(func(fd uintptr) {
+		var st unix.Stat_t
+		if err := unix.Fstat(int(fd), &st); err != nil {
+			t.Error(err)
 		}
+		inode = st.Ino
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return inode
 }
 
 // The prover's own program must be found and not be taken for an agent.

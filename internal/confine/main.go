@@ -3,6 +3,7 @@ package confine
 import (
 	"math"
 	"os"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -59,6 +60,8 @@ type inside struct {
 	abi      int
 	gate     uint16
 	nursery  *nursery
+	diag     diag
+	looking  atomic.Int32 // questions being answered
 }
 
 // step is one part of a wall. Steps stand in lists: what stands later may rely
@@ -134,6 +137,7 @@ func (in *inside) networkSteps(n spec.Network) []step {
 		{w, on, raiseLoopback},
 		{w, on, func() error { return routeAll(v6) }},
 		{w, on, func() error { return in.sockets.open(n, v6) }},
+		{w, true, in.diag.open},
 	}
 }
 
@@ -215,10 +219,27 @@ func (in *inside) answer() {
 		case spec.OpDialers:
 			in.dialers(m)
 		case spec.OpWho, spec.OpLook:
-			// Looking takes a while on a busy sandbox; a signal need not wait.
-			go in.look(m)
+			in.lookBeside(m)
 		}
 	}
+}
+
+// lookers bounds the questions that are answered at one time. An agent makes
+// them, by connecting; what is asked beyond is answered "cannot be told".
+const lookers = 256
+
+// lookBeside answers m beside the rest: looking takes a while on a busy
+// sandbox, and a signal need not wait.
+func (in *inside) lookBeside(m spec.Message) {
+	if in.looking.Add(1) > lookers {
+		in.looking.Add(-1)
+		_ = in.up.Send(spec.Message{Op: spec.OpHolders, ID: m.ID, Error: "too many questions at once"})
+		return
+	}
+	go func() {
+		defer in.looking.Add(-1)
+		in.look(m)
+	}()
 }
 
 // dialers makes unconnected sockets of this namespace, for the supervisor to

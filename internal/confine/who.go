@@ -1,14 +1,11 @@
 package confine
 
 import (
-	"bufio"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -43,7 +40,7 @@ var errUnknown = errors.New("several holders, or one that cannot be read")
 // open. A process that cannot be read might be a second holder, so there is no
 // answer then.
 func (in *inside) holder(local, remote netip.AddrPort) (int, error) {
-	inode, err := socketInode(local, remote)
+	inode, err := in.diag.inode(local, remote)
 	if err != nil {
 		return 0, err
 	}
@@ -102,66 +99,9 @@ func holds(pid, link string) (bool, error) {
 	return false, nil
 }
 
-// socketInode finds a connected socket in the kernel's tables. An IPv6 socket
-// that speaks IPv4 stands in the second with mapped addresses.
-func socketInode(local, remote netip.AddrPort) (uint64, error) {
-	for _, table := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
-		f, err := os.Open(table)
-		if errors.Is(err, unix.ENOENT) {
-			continue // no IPv6
-		}
-		if err != nil {
-			return 0, err
-		}
-		inode, ok := scanTable(bufio.NewScanner(f), local, remote)
-		f.Close()
-		if ok {
-			return inode, nil
-		}
-	}
-	return 0, errUnknown
-}
-
-// scanTable reads lines of "sl local remote st tx:rx tr:tm retr uid timeout
-// inode …". See proc_pid_net(5).
-func scanTable(s *bufio.Scanner, local, remote netip.AddrPort) (uint64, bool) {
-	for s.Scan() {
-		f := strings.Fields(s.Text())
-		if len(f) < 10 {
-			continue
-		}
-		l, ok1 := hexAddrPort(f[1])
-		r, ok2 := hexAddrPort(f[2])
-		if !ok1 || !ok2 || l != plain(local) || r != plain(remote) {
-			continue
-		}
-		inode, err := strconv.ParseUint(f[9], 10, 64)
-		if err == nil && inode != 0 {
-			return inode, true
-		}
-	}
-	return 0, false
-}
-
 // plain is a without a zone, and as IPv4 where it is mapped.
 func plain(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
-}
-
-// hexAddrPort reads "0100007F:1F90": each 32-bit word is in the machine's own
-// byte order.
-func hexAddrPort(s string) (netip.AddrPort, bool) {
-	h, p, ok := strings.Cut(s, ":")
-	b, err := hex.DecodeString(h)
-	if !ok || err != nil || len(b)%4 != 0 {
-		return netip.AddrPort{}, false
-	}
-	for i := 0; i < len(b); i += 4 {
-		slices.Reverse(b[i : i+4])
-	}
-	a, ok := netip.AddrFromSlice(b)
-	port, err := strconv.ParseUint(p, 16, 16)
-	return netip.AddrPortFrom(a.Unmap(), uint16(port)), ok && err == nil
 }
 
 // program says what process pid is. The start time before and after holds
