@@ -54,8 +54,10 @@ $(LINT):
 bench: needs-test build ## side by side with the peers, as ratios
 	$(GO) run ./bench
 
-escapes: build ## what must be refused, a line a case
-	$(GO) test -count=1 -v ./test/escape | grep -E '^(=|---|\||ok|FAIL|PASS|case)' || true
+escapes: $(INIT) ## what must be refused, a line a case: its wall, verdict and event
+	@mkdir -p .cache
+	$(GO) test -c -o .cache/escape.test ./test/escape
+	@cd test/escape && ../../.cache/escape.test -test.timeout 10m -table
 
 install: build
 	./install.sh --from-source

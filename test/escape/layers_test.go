@@ -1,6 +1,7 @@
 package escape
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -46,6 +47,9 @@ func TestLayersAreIndependent(t *testing.T) {
 				}
 			}
 			t.Logf("held by %s alone: %s", l.name, strings.Join(through, ", "))
+			if *table {
+				fmt.Printf("%d held by %s alone: %s\n", len(through), l.name, strings.Join(through, ", "))
+			}
 			if len(unexpected) > 0 {
 				t.Errorf("got through without %s, though two layers should hold them: %s", l.name, strings.Join(unexpected, ", "))
 			}
