@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -122,13 +123,22 @@ func (s *Server) run(cmd *exec.Cmd) error {
 	cmd.Stderr = s.words
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	cmd.WaitDelay = time.Second
-	if err := cmd.Start(); err != nil {
+	started := make(chan error, 1)
+	go func() {
+		// The kernel sends the signal when the starting thread ends, not the
+		// process, so this one stays as long as the server does.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		defer close(s.ended)
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // how it ended is in its last words
+		}
+	}()
+	if err := <-started; err != nil {
 		return fmt.Errorf("start %s: %w", s.Name, err)
 	}
-	go func() {
-		defer close(s.ended)
-		_ = cmd.Wait() // how it ended is in its last words
-	}()
 	return nil
 }
 
