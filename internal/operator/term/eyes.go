@@ -116,8 +116,7 @@ func (a *attendant) attend(ctx context.Context) {
 
 // rest shows that the sandbox is away, and why, until it is to be had again.
 func (a *attendant) rest(ctx context.Context, cause error) {
-	shown := a.absent(ctx, cause)
-	a.send(away{a.name, shown})
+	shown := a.showAbsent(ctx, cause)
 	anew := time.NewTicker(lookForLife)
 	defer anew.Stop()
 	again := time.NewTicker(lookAnyway)
@@ -135,11 +134,19 @@ func (a *attendant) rest(ctx context.Context, cause error) {
 				return
 			}
 			if shown.State == between {
-				shown = a.absent(ctx, err)
-				a.send(away{a.name, shown})
+				shown = a.showAbsent(ctx, err)
 			}
 		}
 	}
+}
+
+// showAbsent shows it with the last lines of its book: the very last ones are
+// written when nobody is told any more.
+func (a *attendant) showAbsent(ctx context.Context, cause error) control.Status {
+	st := a.absent(ctx, cause)
+	a.past()
+	a.send(away{a.name, st})
+	return st
 }
 
 // between is the state of a sandbox that has a supervisor, and the supervisor
