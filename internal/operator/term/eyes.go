@@ -198,7 +198,8 @@ func (a *attendant) accompany(ctx context.Context) error {
 	a.past()
 	var all sync.WaitGroup
 	defer all.Wait()
-	defer stream.Close() // before the wait: it ends the reader
+	// Both before the wait: they end those who are waited for.
+	defer stream.Close()
 	defer cancel()
 	questions, status := make(chan struct{}, 1), make(chan struct{}, 1)
 	all.Go(func() { looks(ctx, questions, func() { a.lookAtQuestions(ctx, client) }) })

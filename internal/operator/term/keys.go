@@ -19,6 +19,7 @@ func hinter(err error) (say.Hinter, bool) {
 
 // press acts on one key.
 func (v *view) press(k tea.Key) tea.Cmd {
+	v.key = v.now()
 	name := k.Keystroke()
 	if k.Text != "" && len(name) > 1 && name != "space" {
 		name = k.Text // "?" is shift+/ on some keyboards
