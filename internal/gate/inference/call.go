@@ -11,7 +11,7 @@ import (
 type Call struct {
 	Time     time.Time `json:"time"`               // when the request began
 	Program  string    `json:"program,omitempty"`  // inside, that made it
-	API      string    `json:"api"`                // that the agent speaks: ollama, openai
+	API      string    `json:"api"`                // that the agent speaks: ollama, openai, anthropic
 	Path     string    `json:"path"`               // /api/chat …
 	Asked    string    `json:"asked"`              // the model that the agent asked for
 	Given    string    `json:"given,omitempty"`    // provider/model that it got
