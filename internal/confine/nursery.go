@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -56,14 +57,30 @@ func (n *nursery) spawner() int {
 	return n.pid
 }
 
-// run passes a command on.
+// startTime bounds how long a spawner may take to start one command; it takes
+// milliseconds.
+const startTime = 10 * time.Second
+
+// run passes a command on. A spawner that does not start it in time is
+// replaced: it is of the agents' user, and they may keep it from running.
 func (n *nursery) run(m spec.Message) {
 	n.mu.Lock()
 	n.asked[m.ID] = struct{}{}
-	down := n.down
+	down, pid := n.down, n.pid
 	n.mu.Unlock()
+	time.AfterFunc(startTime, func() { n.giveUp(m.ID, pid) })
 	if err := down.Send(m); err != nil {
 		n.refuse(m.ID, err)
+	}
+}
+
+// giveUp kills the spawner that has not answered for command id; replace tells
+// all who wait.
+func (n *nursery) giveUp(id uint64, pid int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, waits := n.asked[id]; waits && n.pid == pid {
+		_ = unix.Kill(pid, unix.SIGKILL)
 	}
 }
 

@@ -168,6 +168,41 @@ func TestPIDOneIsUntouchable(t *testing.T) {
 	s.wants("echo alive", "alive\n")
 }
 
+// An agent that stops its parent keeps nobody out.
+func TestSpawnerStopped(t *testing.T) {
+	s := up(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+	defer cancel()
+	p, err := s.Run(ctx, spec.Command{Argv: []string{"bash", "-c", "kill -STOP $PPID; exit 7"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-p.Done():
+	case <-ctx.Done():
+		t.Fatal("its end was never told")
+	}
+	if code, sig, _ := p.Wait(); code != 7 {
+		t.Errorf("code %d, signal %v: want 7", code, sig)
+	}
+	// One that goes on and on stopping it makes others wait, not for ever.
+	if _, err := s.Run(ctx, spec.Command{Argv: []string{"bash", "-c", "p=$PPID; (while kill -STOP $p; do :; done) & exit"}}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), 40*time.Second)
+	defer cancel()
+	for {
+		q, err := s.Run(ctx, spec.Command{Argv: []string{"true"}})
+		if ctx.Err() != nil {
+			t.Fatal("commands wait for ever")
+		}
+		if err == nil {
+			q.Wait()
+			return
+		}
+	}
+}
+
 func TestSpawnerKilled(t *testing.T) {
 	s := up(t)
 	p, err := s.Run(t.Context(), spec.Command{Argv: []string{"bash", "-c", "echo ready; read x; exit 5"}})
