@@ -7,7 +7,7 @@ VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo d
 LDFLAGS    := -s -w -X github.com/nemoclaw/nemoclaw/internal/version.String=$(VERSION)
 INIT       := internal/launch/init/nemoclaw-init
 LINT       := .cache/bin/golangci-lint
-GO_SOURCES := $(shell find cmd internal blueprints -name '*.go' -o -name '*.json' -o -name '*.yaml' 2>/dev/null)
+GO_SOURCES := $(shell find cmd internal blueprints presets -name '*.go' -o -name '*.json' -o -name '*.yaml' 2>/dev/null)
 
 .PHONY: build demo test check bench escapes install clean needs needs-test
 
