@@ -19,6 +19,16 @@ type given struct {
 	Content   json.RawMessage `json:"content"`
 	IsError   bool            `json:"is_error"`
 	ToolName  string          `json:"tool_name"` // of tool_reference
+	Title     string          `json:"title"`     // of document
+	Context   string          `json:"context"`   // the same
+	Citations json.RawMessage `json:"citations"` // wanted of a document; in a text, those that were given
+
+	// Of use to Anthropic's servers alone.
+	CacheControl json.RawMessage `json:"cache_control"`
+	Caller       json.RawMessage `json:"caller"`
+	Thinking     string          `json:"thinking"`
+	Signature    string          `json:"signature"`
+	Data         string          `json:"data"` // of redacted_thinking
 }
 
 // openaiPart is a part of a message in OpenAI's form.
@@ -31,6 +41,9 @@ type openaiPart struct {
 type imageURL struct {
 	URL string `json:"url"`
 }
+
+// kinds are the blocks that have a counterpart, or need none.
+var kinds = map[string]bool{textKind: true, imageKind: true, "document": true, useKind: true, resultKind: true, "thinking": true, "redacted_thinking": true}
 
 // chatMessages are the messages, with what the system says before them.
 func chatMessages(system json.RawMessage, in []json.RawMessage) ([]openaiMessage, error) {
@@ -96,7 +109,10 @@ type turning struct {
 
 func (t *turning) block(raw json.RawMessage) error {
 	var b given
-	if err := json.Unmarshal(raw, &b); err != nil {
+	if err := json.Unmarshal(raw, &b); err == nil && !kinds[b.Type] {
+		return fmt.Errorf("type %.50q", b.Type)
+	}
+	if err := strictly(raw, &b); err != nil {
 		return err
 	}
 	switch {
@@ -107,7 +123,7 @@ func (t *turning) block(raw json.RawMessage) error {
 	case b.Type == imageKind && t.role == "user":
 		return t.show(b.Source)
 	case b.Type == "document" && t.role == "user":
-		return t.quote(b.Source)
+		return t.quote(b)
 	case b.Type == useKind && t.role == "assistant":
 		return t.call(b)
 	case b.Type == resultKind && t.role == "user":
@@ -142,12 +158,20 @@ func (t *turning) show(raw json.RawMessage) error {
 }
 
 // quote takes a document that is text.
-func (t *turning) quote(raw json.RawMessage) error {
+func (t *turning) quote(b given) error {
 	var source imageSource
-	if err := strictly(raw, &source); err != nil || source.Type != "text" {
+	if err := strictly(b.Source, &source); err != nil || source.Type != "text" {
 		return fmt.Errorf("source: a document of type %.50q: only text can be passed on", source.Type)
 	}
-	t.say(source.Data)
+	var cite struct {
+		Enabled bool `json:"enabled"`
+	}
+	if filled(b.Citations) != nil && (strictly(b.Citations, &cite) != nil || cite.Enabled) {
+		return errors.New("citations: only Anthropic's models give them")
+	}
+	for _, text := range []string{b.Title, b.Context, source.Data} {
+		t.say(text)
+	}
 	return nil
 }
 
@@ -200,7 +224,7 @@ func (t *turning) results(raw json.RawMessage) error {
 		case imageKind:
 			err = t.show(b.Source)
 		case "document":
-			err = t.quote(b.Source)
+			err = t.quote(b)
 		case "tool_reference": // a tool that was not told of before; here all are
 			t.say("tool " + b.ToolName)
 		default:

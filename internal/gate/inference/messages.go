@@ -7,12 +7,19 @@ import "bytes"
 type messages struct {
 	*exchange
 	rename bool
+	name   []byte // the line before an event's data, which goes on with that
 }
 
 func (m *messages) media() string        { return "" }
 func (m *messages) end() ([]byte, error) { return nil, nil }
 
 func (m *messages) line(line, payload []byte) ([]byte, error) {
+	if bytes.HasPrefix(line, []byte("event:")) {
+		m.name = append(m.name, line...)
+		return nil, nil
+	}
+	line = append(m.name, line...)
+	m.name = nil
 	if len(payload) == 0 {
 		return line, nil
 	}
@@ -23,10 +30,13 @@ func (m *messages) line(line, payload []byte) ([]byte, error) {
 	if m.tally.hear(e) {
 		m.first()
 	}
+	if m.tally.fault != "" && !m.sent { // another provider may do better
+		return nil, nonsense("it is an error: %s", m.tally.fault)
+	}
 	if !m.rename || e.Message == nil {
 		return line, nil
 	}
-	at := bytes.Index(line, payload)
+	at := bytes.LastIndex(line, payload)
 	out := append([]byte(nil), line[:at]...)
 	out = append(out, renamedWithin(payload, "message", m.call.Asked)...)
 	return append(out, line[at+len(payload):]...), nil
