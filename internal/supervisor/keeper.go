@@ -31,6 +31,7 @@ type keeper struct {
 	book     *audit.Book
 	record   *recorder
 	policies *policies
+	page     *notes // POLICY.md, for the agent
 	asks     *asks
 	log      *agentLog
 	group    *cgroup.Group
@@ -179,6 +180,9 @@ func (k *keeper) teardown(why string) {
 		if err := k.book.Close(); err != nil {
 			fmt.Fprintf(os.Stderr, "close the book: %v\n", err)
 		}
+	}
+	if k.page != nil {
+		k.page.close()
 	}
 	if k.log != nil {
 		k.log.Say("stopped: %s", why)
