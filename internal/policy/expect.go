@@ -57,7 +57,7 @@ func (d *document) expectation(n *yaml.Node) Expectation {
 			if ok && !isProgram(exe) {
 				d.wrong(v, wantProgram)
 			}
-			e.Request.Program = Program{Exe: exe, Known: true}
+			e.Request.Program = ProgramAt(exe, nil)
 		},
 		"address": func(v *yaml.Node) { e.Address = d.address(v) },
 		"at":      func(v *yaml.Node) { e.Request.Time = d.moment(v) },

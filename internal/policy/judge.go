@@ -13,6 +13,9 @@ func (p *Policy) Judge(r Request, own []netip.Addr) Verdict {
 		}
 		return Verdict{Action: Allow, Why: "this is the inference router, which needs no rule; where the call goes from there is inference.yaml's"}
 	}
+	if r.Host == "inference.local" && !p.Off() { // no rule makes it another host
+		return Verdict{Why: notRouted}
+	}
 	v := p.Decide(r)
 	if r.Host != "" || v.Action == Deny {
 		return v

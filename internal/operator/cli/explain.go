@@ -91,7 +91,7 @@ func request(text, program string) (policy.Request, error) {
 	}
 	r := policy.Request{Host: host, Addr: addr, Port: port, Time: time.Now()}
 	if program != "" {
-		r.Program = policy.Program{Exe: program, Known: true}
+		r.Program = policy.ProgramAt(program, nil)
 	}
 	return r, nil
 }
