@@ -1,6 +1,7 @@
 package inference
 
 import (
+	"crypto/rand"
 	"errors"
 	"net/http"
 	"strings"
@@ -95,7 +96,7 @@ func (a *attempt) fromAnthropic() (question, *refusal) {
 		}
 		return question{
 			method: http.MethodPost, path: a.openaiPath("/chat/completions"), body: body, header: jsonHeader(a.accept()),
-			form: pipe{&same{exchange: a.exchange}, &events{exchange: a.exchange}},
+			form: pipe{&same{exchange: a.exchange}, &events{exchange: a.exchange, id: "msg_" + rand.Text()}},
 		}, nil
 	}
 	return question{}, a.nothingLike()

@@ -3,7 +3,6 @@ package inference
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 )
 
@@ -14,7 +13,7 @@ import (
 // no thoughts back that it has not signed, and the agent would send them.
 type events struct {
 	*exchange
-	id     string
+	id     string // of the message; some agents take two of one id for one
 	begun  bool
 	closed bool
 	blocks int  // begun
@@ -27,7 +26,6 @@ type events struct {
 
 // chunk is what is read of OpenAI's answers here.
 type chunk struct {
-	ID      string           `json:"id"`
 	Error   json.RawMessage  `json:"error"`
 	Choices []choice         `json:"choices"`
 	Usage   *completionUsage `json:"usage"`
@@ -61,7 +59,7 @@ func (v *events) line(_, payload []byte) ([]byte, error) {
 	if f := faultOf(c.Error); f != "" {
 		return nil, nonsense("it is an error: %s", f)
 	}
-	out := v.begin(c)
+	out := v.begin()
 	text, ping := v.take(c)
 	switch {
 	case text != "":
@@ -73,22 +71,12 @@ func (v *events) line(_, payload []byte) ([]byte, error) {
 }
 
 // begin opens the message, once.
-func (v *events) begin(c *chunk) []byte {
+func (v *events) begin() []byte {
 	if v.begun {
 		return nil
 	}
 	v.begun = true
-	v.name(c.ID)
 	return named("message_start", map[string]any{"message": v.message()})
-}
-
-// name makes the message's name of the provider's.
-func (v *events) name(id string) {
-	id = plainID(strings.TrimPrefix(id, "chatcmpl-"))
-	if id == "" {
-		id = strconv.FormatInt(v.began.UnixNano(), 36)
-	}
-	v.id = "msg_" + id
 }
 
 func (v *events) message() *spoken {
@@ -161,7 +149,7 @@ func (v *events) end() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := v.begin(&chunk{})
+	out := v.begin()
 	if v.open {
 		out = append(out, v.stop()...)
 	}
@@ -215,7 +203,6 @@ func (v *events) whole(body []byte) ([]byte, error) {
 	if len(c.Choices) == 0 {
 		return nil, nonsense("it has no choices")
 	}
-	v.name(c.ID)
 	text, _ := v.take(c)
 	uses, err := v.uses()
 	if err != nil {

@@ -29,6 +29,9 @@ const (
 	aPing        = `{"type": "ping"}`
 )
 
+// anthropicEvent is one part of a text.
+var anthropicEvent = eventsOf(`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hel"}}`)
+
 // helloEvents say Hello, in two parts.
 var helloEvents = eventsOf(messageStart,
 	`{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}        }`, aPing,

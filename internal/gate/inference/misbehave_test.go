@@ -187,6 +187,10 @@ func TestStreamsAsItArrives(t *testing.T) {
 		{"ollama", "/api/chat", ndMedia, []string{oneLine, `{"done":true,"eval_count":1}` + "\n"}},
 		{"openai", "/v1/chat/completions", sseMedia, []string{oneEvent, "data: [DONE]\n\n"}},
 		{"openai", "/api/chat", sseMedia, []string{oneEvent, "data: [DONE]\n\n"}},
+		{"openai", "/v1/messages", sseMedia, []string{oneEvent, "data: [DONE]\n\n"}},
+		{"anthropic", "/v1/messages", sseMedia, []string{anthropicEvent, eventsOf(messageStop)}},
+		{"anthropic", "/v1/chat/completions", sseMedia, []string{anthropicEvent, eventsOf(messageStop)}},
+		{"anthropic", "/api/chat", sseMedia, []string{anthropicEvent, eventsOf(messageStop)}},
 	} {
 		next := make(chan struct{})
 		p := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -195,16 +199,22 @@ func TestStreamsAsItArrives(t *testing.T) {
 			stream(c.media, false, c.parts[1])(w, r)
 		})
 		yaml := toOllama(p.URL)
-		if c.yaml == "openai" {
+		switch c.yaml {
+		case "openai":
 			yaml = toOpenAI(p.URL)
+		case "anthropic":
+			yaml = toAnthropic(p.URL)
 		}
 		b := newBench(t, yaml, nil)
 		resp, err := http.Post(b.url+c.path, jsonType, strings.NewReader(`{"model":"any","stream":true,"messages":[{"role":"user","content":"x"}]}`))
 		if err != nil {
 			t.Fatal(err)
 		}
-		line, err := bufio.NewReader(resp.Body).ReadString('\n')
-		if err != nil || !strings.Contains(line, "Hel") {
+		begun, line := bufio.NewReader(resp.Body), ""
+		for err == nil && !strings.Contains(line, "Hel") {
+			line, err = begun.ReadString('\n')
+		}
+		if err != nil {
 			t.Errorf("%s %s: %q %v", c.yaml, c.path, line, err)
 		}
 		close(next)
