@@ -43,7 +43,7 @@ type spoken struct {
 	Usage        anthropicUsage `json:"usage"`
 }
 
-func (v *events) media() string { return "" }
+func (v *events) media() string { return "text/event-stream" }
 
 func (v *events) line(_, payload []byte) ([]byte, error) {
 	if len(payload) == 0 || v.closed {
@@ -204,6 +204,9 @@ func (v *events) whole(body []byte) ([]byte, error) {
 		return nil, nonsense("it has no choices")
 	}
 	text, _ := v.take(c)
+	if v.stream { // from a server that does not
+		return v.atOnce(text)
+	}
 	uses, err := v.uses()
 	if err != nil {
 		return nil, err
@@ -218,6 +221,16 @@ func (v *events) whole(body []byte) ([]byte, error) {
 	reason := v.stopReason()
 	m.StopReason = &reason
 	return json.Marshal(m)
+}
+
+// atOnce is a whole answer as a stream.
+func (v *events) atOnce(text string) ([]byte, error) {
+	out := v.begin()
+	if text != "" {
+		out = append(out, v.text(text)...)
+	}
+	last, err := v.end()
+	return append(out, last...), err
 }
 
 // named is a server-sent event of a kind, with its fields.

@@ -155,6 +155,14 @@ func TestHiddenTextIsASignOfLife(t *testing.T) {
 	}
 }
 
+// A server that does not stream is one that streams all at once.
+func TestWholeForAStream(t *testing.T) {
+	_, got, c := asMessages(t, toOpenAI, chatPath, askMessages, answered)
+	if got.header.Get("Content-Type") != sseMedia || strings.Count(got.body, "event: ") != 6 || !strings.Contains(got.body, `"text":"Hello"`) || c.TokensOut != 4 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestWholeForAnthropic(t *testing.T) {
 	_, got, c := asMessages(t, toOpenAI, chatPath, `{"model":"any","max_tokens":1,"messages":[]}`, strings.Replace(answered, `"usage":{`, `"usage":{"prompt_tokens_details":{"cached_tokens":4},`, 1))
 	sameJSON(t, got.body, `{"id":"*","type":"message","role":"assistant","model":"any","content":[{"type":"text","text":"Hello"}],"stop_reason":"end_turn","stop_sequence":null,
