@@ -72,8 +72,8 @@ func base(t policy.Target) string {
 	switch {
 	case t.API == string(ollama):
 		return strings.TrimSuffix(path, "/v1") // people copy the address of its OpenAI side
-	case path == "":
-		return "/v1"
+	case path == "", t.API == string(anthropic) && !strings.HasSuffix(path, "/v1"): // as Anthropic's own clients do
+		return path + "/v1"
 	}
 	return path
 }

@@ -33,9 +33,14 @@ func TestRealClaudeCode(t *testing.T) {
 		{"tiny", "ollama", model.Sentence},
 		{"caller", "ollama", "The tool has answered."},
 		{"caller", "openai", "The tool has answered."},
+		{"caller", "anthropic", "The tool has answered."}, // which a second router makes of it
 	} {
 		t.Run(c.model+" of "+c.provider, func(t *testing.T) {
-			b := newBench(t, fmt.Sprintf("routes: [{model: \"*\", to: \"real/%s\"}]\nproviders: {real: {url: %q, api: %s}}\n", c.model, url, c.provider), nil)
+			base := url
+			if c.provider == "anthropic" {
+				base = newBench(t, fmt.Sprintf("routes: [{model: \"*\", to: \"real/%s\"}]\nproviders: {real: {url: %q, api: ollama}}\n", c.model, url), nil).url
+			}
+			b := newBench(t, fmt.Sprintf("routes: [{model: \"*\", to: \"real/%s\"}]\nproviders: {real: {url: %q, api: %s}}\n", c.model, base, c.provider), nil)
 			out := claude(t, program, b.url, "-p", "--allowed-tools", "Bash", "--", "hi there")
 			if !strings.Contains(out, c.says) {
 				t.Errorf("claude said %q", out)

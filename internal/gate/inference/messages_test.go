@@ -103,6 +103,18 @@ func TestAnthropicWholeAndCount(t *testing.T) {
 	}
 }
 
+// An address is one with or without /v1, as in Anthropic's own clients.
+func TestAnthropicsAddress(t *testing.T) {
+	p := serve(t, says(jsonType, wholeMessage))
+	for url, want := range map[string]string{"": "/v1/messages", "/": "/v1/messages", "/v1/": "/v1/messages", "/proxy": "/proxy/v1/messages", "/proxy/v1": "/proxy/v1/messages"} {
+		b := newBench(t, toAnthropic(p.URL+url), nil)
+		b.post("/v1/messages", `{"model":"any","max_tokens":5,"messages":[]}`)
+		if req, _ := p.asked(); req.URL.Path != want {
+			t.Errorf("%q: %s", url, req.URL)
+		}
+	}
+}
+
 // A key goes to its provider's host, in the header of its API, and nowhere else;
 // the agent's goes nowhere.
 func TestAnthropicKeysAreOursAlone(t *testing.T) {
