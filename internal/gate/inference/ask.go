@@ -117,9 +117,10 @@ func (r *Router) blocked(t policy.Target) *refusal {
 		if !no {
 			continue
 		}
-		return refuse(http.StatusForbidden, "blocked_by_network_policy",
-			"network policy blocked %s at %s:%d: %s", title(t), h, port, why).
-			hinted("make sure %s:%d is in network-policy.yaml under egress and not under deny, then: %s reload-policy", h, port, r.command())
+		blocked := refuse(http.StatusForbidden, "blocked_by_network_policy",
+			"network policy blocked %s at %s:%d: %s", title(t), h, port, why)
+		blocked.ours = true
+		return blocked.hinted("make sure %s:%d is in network-policy.yaml under egress and not under deny, then: %s reload-policy", h, port, r.command())
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ type refusal struct {
 	text   string
 	hint   string        // what the operator does about it, a command if possible
 	retry  time.Duration // when asking again makes sense; 0 says nothing
+	ours   bool          // the policy's word: no provider was asked
 }
 
 func refuse(status int, code, format string, args ...any) *refusal {
