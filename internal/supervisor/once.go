@@ -31,6 +31,8 @@ type Once struct {
 	PolicyFile string   // "" denies everything
 	Mounts     []state.Mount
 	TTY        bool
+	// Begun is what BeginOnce gave, when it was called before. nil begins now.
+	Begun *launch.Expected
 	// Refused takes what was refused, when the command has ended. May be nil.
 	Refused func([]audit.Event)
 }
@@ -41,9 +43,25 @@ const denyAll = "unlisted: deny\n"
 // mostRefusals bounds what is told at the end.
 const mostRefusals = 50
 
+// BeginOnce begins the sandbox of a RunOnce before anything is known about it:
+// what it will be is decided while its first process is born.
+func BeginOnce() *launch.Expected {
+	return launch.Expect(func() (launch.Options, error) {
+		if os.Geteuid() != 0 {
+			return launch.Options{}, nil
+		}
+		id, err := host.FreeUser(os.DirFS("/"))
+		return launch.Options{UID: id, GID: id}, err
+	})
+}
+
 // RunOnce runs o and returns the command's exit code, or 128 and the signal's
 // number where one killed it. The error says why nothing ran.
 func RunOnce(ctx context.Context, o Once) (code int, err error) {
+	if o.Begun == nil {
+		o.Begun = BeginOnce()
+	}
+	defer o.Begun.Close()
 	rules, err := oncePolicy(o.PolicyFile)
 	if err != nil {
 		return 0, err
@@ -89,18 +107,13 @@ func (k *once) start(ctx context.Context, o Once, rules *policy.Policy, dir stri
 	if err != nil {
 		return err
 	}
-	var opt launch.Options
 	if os.Geteuid() == 0 {
-		id, err := host.FreeUser(os.DirFS("/"))
-		if err != nil {
-			return err
-		}
-		opt.UID, opt.GID = id, id
-		if err := os.Chown(dir, int(id), int(id)); err != nil {
+		uid, gid := o.Begun.User()
+		if err := os.Chown(dir, int(uid), int(gid)); err != nil {
 			return fmt.Errorf("give the sandbox its folder: %w", err)
 		}
 	}
-	if k.box, err = launch.Start(ctx, s, opt); err != nil {
+	if k.box, err = o.Begun.Start(ctx, s); err != nil {
 		return err
 	}
 	ctx, k.stop = context.WithCancel(ctx)
