@@ -19,11 +19,13 @@ type nursery struct {
 	domain *domain
 	spec   spec.Spec
 
-	mu      sync.Mutex
-	down    *wire.Conn          // to the spawner
-	pid     int                 // the spawner's
-	asked   map[uint64]struct{} // commands that have no answer yet; protected by mu
-	running map[uint64]int      // command → its pid; protected by mu
+	mu       sync.Mutex
+	down     *wire.Conn          // to the spawner
+	pid      int                 // the spawner's; 0 before there is one
+	first    *prover             // until it becomes a command; protected by mu
+	becoming *prover             // while it does; protected by mu
+	asked    map[uint64]struct{} // commands that have no answer yet; protected by mu
+	running  map[uint64]int      // command → its pid; protected by mu
 }
 
 func newNursery(up *wire.Conn, d *domain, s spec.Spec) *nursery {
@@ -35,10 +37,11 @@ func newNursery(up *wire.Conn, d *domain, s spec.Spec) *nursery {
 
 // fill starts a spawner.
 func (n *nursery) fill() error {
-	c, pid, err := n.domain.fork()
+	near, pid, err := n.domain.fork(3, "spawner")
 	if err != nil {
 		return err
 	}
+	c := wire.New(near)
 	if err := c.SendSpec(n.spec); err != nil {
 		c.Close()
 		return err
@@ -56,12 +59,26 @@ func (n *nursery) spawner() int {
 	return n.pid
 }
 
-// run passes a command on.
+// run passes a command on: the first to the prover, all others to the
+// spawner, which is started for the second.
 func (n *nursery) run(m spec.Message) {
 	n.mu.Lock()
 	n.asked[m.ID] = struct{}{}
-	down := n.down
+	first, down := n.first, n.down
+	n.first, n.becoming = nil, first
 	n.mu.Unlock()
+	if first != nil {
+		go n.become(first, m)
+		return
+	}
+	if down == nil {
+		if err := n.fill(); err != nil {
+			n.refuse(m.ID, err)
+			return
+		}
+		down = n.down
+		go n.listen()
+	}
 	if err := down.Send(m); err != nil {
 		n.refuse(m.ID, err)
 	}
@@ -158,6 +175,9 @@ func (n *nursery) replace() {
 // ended reports a child of ours: an orphan, or a command whose spawner died.
 func (n *nursery) ended(pid int, ws syscall.WaitStatus) {
 	n.mu.Lock()
+	if n.becoming != nil && n.becoming.pid == pid {
+		n.becoming.ended = &ws // told by become, behind its start
+	}
 	var of uint64
 	var found bool
 	for id, p := range n.running {
