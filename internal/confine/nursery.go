@@ -189,8 +189,17 @@ func (n *nursery) ended(pid int, ws syscall.WaitStatus) {
 	}
 	n.mu.Unlock()
 	if found {
-		n.tell(exited(of, ws))
+		m := exited(of, ws)
+		m.Alone = alone()
+		n.tell(m)
 	}
+}
+
+// alone says whether PID 1 has no child. Then there is nobody: every process
+// inside is its descendant, and orphans become its children.
+func alone() bool {
+	var info unix.Siginfo
+	return errors.Is(unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil), unix.ECHILD)
 }
 
 func exited(id uint64, ws syscall.WaitStatus) spec.Message {

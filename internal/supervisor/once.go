@@ -92,6 +92,10 @@ type once struct {
 	gate *egress.Gate
 	stop context.CancelFunc
 	all  sync.WaitGroup
+	// silent, when closed, ends the answering of refused calls.
+	silent *os.File
+	// alone says that nothing of the command is left inside.
+	alone bool
 
 	mu      sync.Mutex
 	refused map[refusal]*counted // protected by mu
@@ -155,7 +159,15 @@ func (k *once) serve(ctx context.Context) error {
 		h.File.Close()
 	}
 	if n := k.box.Notify(); n != nil {
-		k.all.Go(func() { _ = refuseCalls(n, k.box.Look, k.see) })
+		r, w, err := os.Pipe()
+		if err != nil {
+			return fmt.Errorf("answer refused calls: %w", err)
+		}
+		k.silent = w
+		k.all.Go(func() {
+			defer r.Close()
+			_ = refuseCalls(n, r, k.box.Look, k.see)
+		})
 	}
 	return nil
 }
@@ -181,6 +193,7 @@ func (k *once) run(ctx context.Context, o Once) (int, error) {
 	}()
 	defer close(passed)
 	code, sig, err := session.Attach(p, o.TTY, os.Stdin, os.Stdout, os.Stderr)
+	k.alone = p.Alone()
 	if sig != 0 {
 		code = 128 + int(sig)
 	}
@@ -190,7 +203,13 @@ func (k *once) run(ctx context.Context, o Once) (int, error) {
 func (k *once) end(o Once) {
 	k.stop()
 	_ = k.box.Kill() // its end is what we want
-	_ = k.box.Wait()
+	if !k.alone {
+		// What is left writes into the folder, and makes calls, until it is gone.
+		_ = k.box.Wait()
+	}
+	if k.silent != nil {
+		k.silent.Close()
+	}
 	k.gate.Close()
 	k.all.Wait()
 	if o.Refused == nil {

@@ -37,7 +37,7 @@ const (
 	OpNotify  Op = "notify"  // one fd
 	OpProof   Op = "proof"   // Proofs; the sandbox stands
 	OpStarted Op = "started" // PID, fds: stdin, stdout, stderr; or the PTY's master
-	OpExited  Op = "exited"  // Code or Signal
+	OpExited  Op = "exited"  // Code or Signal, Alone
 	OpHolders Op = "holders" // Programs: answer to who and look
 	OpSock    Op = "sock"    // fds: answer to dialers
 	OpFailed  Op = "failed"  // Error (and Wall, where a wall could not be built)
@@ -62,6 +62,7 @@ type Message struct {
 	ABI      int            `json:"abi,omitempty"` // with proof: the Landlock ABI in force
 	Wall     Wall           `json:"wall,omitempty"`
 	Error    string         `json:"error,omitempty"`
+	Alone    bool           `json:"alone,omitempty"` // with exited: no process but PID 1 was left
 	Errno    int            `json:"errno,omitempty"` // with failed: the system's error number behind Error, where there is one
 }
 
