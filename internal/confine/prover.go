@@ -41,6 +41,11 @@ func (n *nursery) startProver(door []string) (*prover, error) {
 // of the wire means that it was executed: its own end is close-on-exec.
 func (n *nursery) become(p *prover, m spec.Message) {
 	defer p.wire.Close()
+	defer func() {
+		n.mu.Lock()
+		n.becoming = nil
+		n.mu.Unlock()
+	}()
 	if err := p.wire.Send(m); err != nil {
 		n.refuse(m.ID, err)
 		return
@@ -73,10 +78,11 @@ func (n *nursery) became(p *prover, m spec.Message, streams []int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.asked, m.ID)
-	n.becoming = nil
 	n.tell(m, streams...) // under the lock: its end must not be told before
 	if p.ended != nil {
-		n.tell(exited(m.ID, *p.ended))
+		e := exited(m.ID, *p.ended)
+		e.Alone = alone()
+		n.tell(e)
 		return
 	}
 	n.running[m.ID] = p.pid

@@ -12,14 +12,14 @@ import "net/netip"
 //	    <──────────  sockets       (listeners, DNS, nflog: Sockets says which is which;
 //	                                after the proof, which sees where connections arrive)
 //	    <──────────  proof         (what was tried and refused), or failed
-//	    run        ──────────>     spawner forks it
+//	    run        ──────────>     the prover becomes it, later ones the spawner forks
 //	    <──────────  started       (its ends of stdio, or the PTY's master)
 //	    <──────────  exited
 //	    who, dialers, signal …     at any time, answered by the same ID
 //
 // End of file on the socket ends init, and with it the sandbox. Between init
-// and its spawner the same messages go, spec, run, started, exited and failed;
-// there the spec is only Env, Dir and Rlimits.
+// and its prover or spawner the same messages go, spec, run, started, exited
+// and failed; there the spec is only Env, Dir and Rlimits.
 
 // Op is the kind of a message.
 type Op string
