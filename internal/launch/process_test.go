@@ -205,6 +205,11 @@ func TestSpawnerStopped(t *testing.T) {
 
 func TestSpawnerKilled(t *testing.T) {
 	s := up(t)
+	// The first command is the prover of the walls, not the spawner's child.
+	first, err := s.Run(t.Context(), spec.Command{Argv: []string{"bash", "-c", "read x; exit 6"}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	p, err := s.Run(t.Context(), spec.Command{Argv: []string{"bash", "-c", "echo ready; read x; exit 5"}})
 	if err != nil {
 		t.Fatal(err)
@@ -240,6 +245,10 @@ func TestSpawnerKilled(t *testing.T) {
 	fmt.Fprintln(p.Stdin(), "go")
 	if code, sig, _ := p.Wait(); code != 5 {
 		t.Errorf("the old spawner's command: code %d, signal %v: want 5", code, sig)
+	}
+	fmt.Fprintln(first.Stdin(), "go")
+	if code, sig, _ := first.Wait(); code != 6 {
+		t.Errorf("the first command: code %d, signal %v: want 6", code, sig)
 	}
 	s.wants("grep -h Cap /proc/self/status | sort -u | wc -l; ls /home 2>&1 | tail -c 18", "5\nPermission denied\n")
 }

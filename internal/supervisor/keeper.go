@@ -65,7 +65,7 @@ func (k *keeper) serve(ctx context.Context) error {
 	}
 	if n := k.box.Notify(); n != nil {
 		k.all.Go(func() {
-			if err := refuseCalls(n, k.box.Look, k.record.Event); err != nil {
+			if err := refuseCalls(n, nil, k.box.Look, k.record.Event); err != nil {
 				k.fail("process", err)
 			}
 		})
