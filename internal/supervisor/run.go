@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
@@ -116,7 +117,7 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if k.group, err = cgroup.Make(k.settings.Name, k.shares()); err != nil {
+	if k.group, err = cgroup.Make(groupName(k.place), k.shares()); err != nil {
 		return err
 	}
 	o.Progress("building the walls")
@@ -157,6 +158,13 @@ func (k *keeper) openNotes() (err error) {
 		return err
 	}
 	return k.page.write(k.policies.network.Load, time.Now())
+}
+
+// groupName is the control group's: sandboxes of several homes on one machine
+// may have the same name.
+func groupName(place state.Sandbox) string {
+	sum := sha256.Sum256([]byte(place.Dir()))
+	return fmt.Sprintf("%s-%x", place.Name(), sum[:4])
 }
 
 func (k *keeper) shares() cgroup.Limits {

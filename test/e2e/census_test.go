@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"io/fs"
 	"maps"
 	"os"
@@ -30,7 +32,9 @@ func (h *home) census() census {
 	for _, pattern := range []string{"/sys/fs/cgroup/nemoclaw*", "/sys/fs/cgroup/*/nemoclaw*", "/sys/fs/cgroup/*/*/nemoclaw*"} {
 		found, _ := filepath.Glob(pattern) // the pattern is well formed
 		for _, f := range found {
-			c.cgroups[f] = f
+			if h.owns(filepath.Base(f)) {
+				c.cgroups[f] = f
+			}
 		}
 	}
 	for _, table := range []string{"tcp", "tcp6", "udp", "udp6"} {
@@ -54,6 +58,18 @@ func (h *home) census() census {
 		}
 	}
 	return c
+}
+
+// owns says whether a control group is of a sandbox of this home: others may
+// run on the machine meanwhile.
+func (h *home) owns(group string) bool {
+	rest := strings.TrimPrefix(group, "nemoclaw-")
+	i := strings.LastIndexByte(rest, '-')
+	if i < 0 {
+		return false
+	}
+	sum := sha256.Sum256([]byte(filepath.Join(h.dir, rest[:i])))
+	return rest[i+1:] == hex.EncodeToString(sum[:4])
 }
 
 // walk notes every file but what a home keeps for good: the store of blueprints,

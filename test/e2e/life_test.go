@@ -161,6 +161,8 @@ func TestDestroyLeavesNothing(t *testing.T) {
 	b.held(newcomer)
 	if now := h.census(); len(now.processes) <= len(before.processes) || len(now.files) <= len(before.files) {
 		t.Fatalf("the census sees nothing: %+v", now)
+	} else if limited := strings.Contains(b.do("status"), "(cgroup"); limited && len(now.cgroups) == 0 {
+		t.Fatal("the census sees no control group of a sandbox that has one")
 	}
 	b.do("destroy", "--yes")
 	b.end(r)
