@@ -25,7 +25,8 @@ func (k *keeper) confine(ctx context.Context) error {
 	}
 	k.policies.files = k.clerk
 	_, _ = time.Now().Zone() // reads the machine's time zone, once
-	l := limit.Limits{Paths: limitPaths(k.place, k.group.Dirs()), Network: true, Kill: k.box.PID()}
+	groups := k.group.Dirs()
+	l := limit.Limits{Paths: limitPaths(k.place, groups), Network: true, Kill: k.box.PID(), Override: slices.ContainsFunc(groups, inClosed)}
 	proofs, err := l.Prove(limitTries(k.place))
 	if err != nil {
 		return fmt.Errorf("confine the supervisor: %w", err)
@@ -39,6 +40,13 @@ func (k *keeper) confine(ctx context.Context) error {
 		}
 	})
 	return nil
+}
+
+// inClosed says whether dir lies in a folder that not even its owner may write
+// without a capability.
+func inClosed(dir string) bool {
+	info, err := os.Stat(filepath.Dir(dir))
+	return err == nil && info.Mode().Perm()&0o200 == 0
 }
 
 // limitPaths are the folders that a supervisor goes on using. The sandbox's

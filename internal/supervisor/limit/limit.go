@@ -13,6 +13,9 @@ type Limits struct {
 	Paths   []Path
 	Network bool // internet sockets, and reading addresses and routes
 	Kill    int  // the one process beside itself that it may signal; 0 is none
+	// Override leaves root CAP_DAC_OVERRIDE. The top of a control group
+	// hierarchy of v1 has mode 0555: without it root could remove nothing there.
+	Override bool
 }
 
 // Take takes everything else away, from all threads and for good.
@@ -21,7 +24,7 @@ func (l Limits) Take() error {
 	if err != nil {
 		return fmt.Errorf("take system calls: %w", err)
 	}
-	if err := dropCapabilities(); err != nil {
+	if err := l.dropCapabilities(); err != nil {
 		return err
 	}
 	if err := l.restrict(); err != nil {
