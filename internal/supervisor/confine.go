@@ -25,9 +25,7 @@ func (k *keeper) confine(ctx context.Context) error {
 	}
 	k.policies.files = k.clerk
 	_, _ = time.Now().Zone() // reads the machine's time zone, once
-	groups := k.group.Dirs()
-	l := limit.Limits{Paths: limitPaths(k.place, groups), Network: true, Kill: k.box.PID(), Override: slices.ContainsFunc(groups, inClosed)}
-	proofs, err := l.Prove(limitTries(k.place))
+	proofs, err := limits(k.place, k.group.Dirs(), k.box.PID()).Prove(limitTries(k.place))
 	if err != nil {
 		return fmt.Errorf("confine the supervisor: %w", err)
 	}
@@ -40,6 +38,15 @@ func (k *keeper) confine(ctx context.Context) error {
 		}
 	})
 	return nil
+}
+
+// limits are what the supervisor keeps, whose sandbox has these control groups
+// and this init.
+func limits(place state.Sandbox, groups []string, pid int) limit.Limits {
+	return limit.Limits{
+		Paths: limitPaths(place, groups), Network: true, Kill: pid,
+		Override: slices.ContainsFunc(groups, inClosed),
+	}
 }
 
 // inClosed says whether dir lies in a folder that not even its owner may write
