@@ -28,6 +28,7 @@ type Clerk struct {
 	wire  net.Conn
 	ready chan error // the clerk's first word
 	gone  chan struct{}
+	pid   int
 
 	mu  sync.Mutex
 	in  *json.Decoder // protected by mu, once ready
@@ -59,6 +60,7 @@ func Hire(place state.Sandbox) (*Clerk, error) {
 		return nil, fmt.Errorf("start the clerk: %w", err)
 	}
 	c := newClerk(wire)
+	c.pid = cmd.Process.Pid
 	go func() {
 		_ = cmd.Wait() // that it ended is all that counts
 		close(c.gone)

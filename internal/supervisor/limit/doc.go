@@ -8,7 +8,7 @@
 // Touches: the calling process alone.
 // Fails:   closed. An error means that nothing, or not all, was taken: the
 // process must end, and the sandbox with it.
-// Proved by: TestSupervisorLimits, TestClerkLimits, TestTable.
+// Proved by: TestTable here, supervisor.TestSupervisorLimits, clerk.TestClerkLimits.
 //
 // What stays is a list: of folders beneath which files may be used, of system
 // calls (kept), and of the one process that may be signalled. Landlock cannot
