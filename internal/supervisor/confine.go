@@ -20,6 +20,12 @@ import (
 // the logs, the roots of trust, the control socket and all listeners are open
 // by now. The clerk does what needs the sandbox's folder or the secrets.
 func (k *keeper) confine(ctx context.Context) error {
+	if home := k.place.Home().Dir; granted(home) {
+		return &control.Error{
+			Message: "confine the supervisor: it needs the folder around " + home + " for the machine's names",
+			Hint:    "choose a NEMOCLAW_HOME elsewhere, such as " + filepath.Join("~", ".nemoclaw"),
+		}
+	}
 	if err := k.clerk.Await(ctx); err != nil {
 		return err
 	}
@@ -91,10 +97,21 @@ func resolverFolders() []string {
 // limitTries are what a supervisor must be refused.
 func limitTries(place state.Sandbox) []limit.Try {
 	tries := []limit.Try{limit.Open(place.Workspace()), limit.Open(place.Home().Dir), limit.Open(place.Home().Secrets())}
-	if home, err := os.UserHomeDir(); err == nil {
+	if home, err := os.UserHomeDir(); err == nil && !granted(home) {
 		tries = append(tries, limit.Open(home))
 	}
 	return append(tries, limit.Exec(), limit.Socket(), limit.Trace())
+}
+
+// granted says whether dir lies beneath what every supervisor may read.
+func granted(dir string) bool {
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	return slices.ContainsFunc(append(resolverFolders(), "/proc"), func(free string) bool {
+		in, err := filepath.Rel(free, dir)
+		return err == nil && in != ".." && !strings.HasPrefix(in, "../")
+	})
 }
 
 // confined is what status shows of it.

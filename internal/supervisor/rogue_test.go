@@ -333,7 +333,7 @@ func looksUp(ctx context.Context, want string) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%v, %v", got, err)
+			return fmt.Errorf("%v %s", got, word(err))
 		}
 	}
 }

@@ -13,18 +13,20 @@ import (
 type Try struct {
 	What string // "open /home/me"
 	Do   func() error
+	Free error // what Do gives where nothing is limited
 }
 
 // Proof is a try that was refused, and was not before.
 type Proof struct{ Tried, Got string }
 
-// Prove takes the limits away between two attempts at every try. A try that is
-// refused before proves nothing and is left out; one that is not refused
-// afterwards is an error.
+// Prove takes everything else away between two attempts at every try. A try
+// that does not do before what it does where nothing is limited, such as to open
+// a folder that is not there, proves nothing and is left out. One that is not
+// refused afterwards is an error.
 func (l Limits) Prove(tries []Try) ([]Proof, error) {
 	var telling []Try
 	for _, t := range tries {
-		if !refused(t.Do()) {
+		if errors.Is(t.Do(), t.Free) {
 			telling = append(telling, t)
 		}
 	}
@@ -34,8 +36,11 @@ func (l Limits) Prove(tries []Try) ([]Proof, error) {
 	var proofs []Proof
 	for _, t := range telling {
 		err := t.Do()
+		if err == nil {
+			return nil, fmt.Errorf("%s: it was not refused", t.What)
+		}
 		if !refused(err) {
-			return nil, fmt.Errorf("%s: not refused: %v", t.What, err)
+			return nil, fmt.Errorf("%s: it failed, but was not refused: %w", t.What, err)
 		}
 		proofs = append(proofs, Proof{t.What, err.Error()})
 	}
@@ -49,7 +54,7 @@ func refused(err error) bool { return errors.Is(err, unix.EACCES) || errors.Is(e
 
 // Open tries to read a folder.
 func Open(dir string) Try {
-	return Try{"open " + dir, func() error {
+	return Try{What: "open " + dir, Do: func() error {
 		fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err == nil {
 			unix.Close(fd)
@@ -61,12 +66,12 @@ func Open(dir string) Try {
 // Exec tries to become a program. There is none of that name, so nothing
 // happens where it is allowed.
 func Exec() Try {
-	return Try{"start a program", func() error { return unix.Exec("", []string{""}, nil) }}
+	return Try{What: "start a program", Do: func() error { return unix.Exec("", []string{""}, nil) }, Free: unix.ENOENT}
 }
 
 // Socket tries to make a UNIX socket.
 func Socket() Try {
-	return Try{"make a UNIX socket", func() error {
+	return Try{What: "make a UNIX socket", Do: func() error {
 		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err == nil {
 			unix.Close(fd)
@@ -77,7 +82,7 @@ func Socket() Try {
 
 // Trace tries to look into another process, with a request that there is not.
 func Trace() Try {
-	return Try{"trace a process", func() error {
+	return Try{What: "trace a process", Free: unix.ESRCH, Do: func() error {
 		_, _, e := unix.Syscall6(unix.SYS_PTRACE, 0x7fffffff, uintptr(os.Getpid()), 0, 0, 0, 0)
 		if e == 0 {
 			return nil
