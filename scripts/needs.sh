@@ -43,5 +43,6 @@ if [ "$want" = test ]; then
   need shellcheck shellcheck
   need gcc gcc libc6-dev
   need bwrap bubblewrap
-  [ ! -x test/model/ollama.sh ] || test/model/ollama.sh
+  test/model/ollama.sh
+  go run ./demo/modelserver --install
 fi

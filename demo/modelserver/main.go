@@ -24,7 +24,15 @@ func main() {
 	dir := flag.String("dir", "", "folder for the server's files; url is written there when it is ready")
 	port := flag.Int("port", 0, "loopback port; 0 takes a free one")
 	print := flag.Bool("print-url", false, "print the URL when the server is ready")
+	only := flag.Bool("install", false, "install llama.cpp into the cache and do nothing else")
 	flag.Parse()
+	if *only {
+		if _, err := install(context.Background()); err != nil {
+			fmt.Fprintln(os.Stderr, "error:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if *dir == "" || flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(2)

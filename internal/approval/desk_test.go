@@ -294,7 +294,7 @@ func TestLookAlikesAreFlagged(t *testing.T) {
 
 func TestIDs(t *testing.T) {
 	seen := map[string]bool{}
-	for n := range uint64(pair*pair + 5000) {
+	for n := range pair*pair + uint64(5000) {
 		id := makeID(n)
 		want := 4
 		if n >= pair*pair {

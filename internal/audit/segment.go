@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 )
 
 const (
@@ -18,7 +19,7 @@ const (
 	maxLine     = 128 << 20 // bytes; a longer line is none of ours
 )
 
-var segmentName = regexp.MustCompile(`^[0-9]{6,}\.jsonl$`)
+var segmentName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]{6,}\.jsonl$`) })
 
 func nameOf(segment int) string { return fmt.Sprintf("%06d.jsonl", segment) }
 
@@ -30,7 +31,7 @@ func segments(dir string) ([]int, error) {
 	}
 	var all []int
 	for _, e := range entries {
-		if !segmentName.MatchString(e.Name()) {
+		if !segmentName().MatchString(e.Name()) {
 			continue
 		}
 		n, err := strconv.Atoi(e.Name()[:len(e.Name())-len(".jsonl")])

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 )
@@ -26,7 +27,7 @@ var owned = []string{
 	"LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT",
 }
 
-var envForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,99}$`)
+var envForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,99}$`) })
 
 // check holds everything of a manifest that its types cannot.
 func (m Manifest) check() error {
@@ -68,7 +69,7 @@ func (p Packages) check() error {
 }
 
 func (i Identity) check() error {
-	if !nameForm.MatchString(i.Name) || bareForm.MatchString(i.Name) {
+	if !nameForm().MatchString(i.Name) || bareForm().MatchString(i.Name) {
 		return fmt.Errorf("name %q: want a-z, 0-9 and -, at most 40", clip(i.Name))
 	}
 	for what, version := range map[string]string{"version": i.Version, "needs": i.Needs} {
@@ -107,7 +108,7 @@ func (i Identity) checkStart() error {
 		return fmt.Errorf("ports: %d: want at most %d", len(i.Ports), maxList)
 	}
 	for _, port := range i.Ports {
-		if !nameForm.MatchString(port.Name) || port.Port == 0 {
+		if !nameForm().MatchString(port.Name) || port.Port == 0 {
 			return fmt.Errorf("port %q %d: want a name and 1–65535", clip(port.Name), port.Port)
 		}
 	}
@@ -145,7 +146,7 @@ func (i Identity) checkEnv() error {
 		return fmt.Errorf("env or path: more than %d", maxList)
 	}
 	for name, value := range i.Env {
-		if !envForm.MatchString(name) || slices.Contains(owned, name) {
+		if !envForm().MatchString(name) || slices.Contains(owned, name) {
 			return fmt.Errorf("env %q: not a name that a blueprint may set", clip(name))
 		}
 		if !plain(value) || len(value) > maxText {

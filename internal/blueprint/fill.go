@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"sync"
 )
 
 // Values fill the placeholders of a seed:
@@ -23,7 +24,7 @@ type Values struct {
 	Model        string
 }
 
-var placeholder = regexp.MustCompile(`\{\{[^{}]*\}\}`)
+var placeholder = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\{\{[^{}]*\}\}`) })
 
 // Seed is the text of one seed, filled where it asks for it. An unknown
 // placeholder is an error.
@@ -39,7 +40,7 @@ func (a Artifact) Seed(s Seed, v Values) ([]byte, error) {
 		"{{model}}":         v.Model,
 	}
 	var unknown string
-	filled := placeholder.ReplaceAllFunc(body, func(word []byte) []byte {
+	filled := placeholder().ReplaceAllFunc(body, func(word []byte) []byte {
 		value, ok := known[string(word)]
 		if !ok {
 			unknown = string(word)

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Lock is an npm lockfile (lockfileVersion 3): every package that a blueprint
@@ -35,10 +36,14 @@ type Package struct {
 const maxPackages = 20_000
 
 var (
-	pathForm    = regexp.MustCompile(`^(node_modules/(@[A-Za-z0-9._~-]+/)?[A-Za-z0-9._~-]+/)+$`)
-	packageForm = regexp.MustCompile(`^(@[A-Za-z0-9._~-]+/)?[A-Za-z0-9_~-][A-Za-z0-9._~-]*$`)
-	binForm     = regexp.MustCompile(`^[A-Za-z0-9_~-][A-Za-z0-9._~-]*$`)
-	versionForm = regexp.MustCompile(`^[0-9][0-9A-Za-z.+-]*$`)
+	pathForm = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(node_modules/(@[A-Za-z0-9._~-]+/)?[A-Za-z0-9._~-]+/)+$`)
+	})
+	packageForm = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(@[A-Za-z0-9._~-]+/)?[A-Za-z0-9_~-][A-Za-z0-9._~-]*$`)
+	})
+	binForm     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_~-][A-Za-z0-9._~-]*$`) })
+	versionForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9][0-9A-Za-z.+-]*$`) })
 )
 
 type lockFile struct {
@@ -114,17 +119,17 @@ func (e lockEntry) read(where string) (Package, error) {
 	if e.Link || e.Extraneous {
 		return Package{}, fmt.Errorf("a link or a stranger: not a package of a registry")
 	}
-	if !pathForm.MatchString(where+"/") || !fs.ValidPath(where) {
+	if !pathForm().MatchString(where+"/") || !fs.ValidPath(where) {
 		return Package{}, fmt.Errorf("not a place below node_modules")
 	}
 	_, name, _ := cutLast(where, "node_modules/")
 	if e.Name != "" {
 		name = e.Name
 	}
-	if !packageForm.MatchString(name) || !fs.ValidPath(name) {
+	if !packageForm().MatchString(name) || !fs.ValidPath(name) {
 		return Package{}, fmt.Errorf("name %q: not a package's", clip(name))
 	}
-	if !versionForm.MatchString(e.Version) || len(e.Version) > 256 {
+	if !versionForm().MatchString(e.Version) || len(e.Version) > 256 {
 		return Package{}, fmt.Errorf("version %q: want one", clip(e.Version))
 	}
 	integrity, err := ParseIntegrity(e.Integrity)
@@ -132,7 +137,7 @@ func (e lockEntry) read(where string) (Package, error) {
 		return Package{}, err
 	}
 	for command, file := range e.Bin {
-		if !binForm.MatchString(command) || !fs.ValidPath(path.Clean(file)) {
+		if !binForm().MatchString(command) || !fs.ValidPath(path.Clean(file)) {
 			return Package{}, fmt.Errorf("bin %q: %q: not a file of the package", clip(command), clip(file))
 		}
 	}

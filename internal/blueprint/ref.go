@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"golang.org/x/mod/semver"
 )
@@ -21,8 +22,8 @@ type Ref struct {
 }
 
 var (
-	nameForm  = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
-	bareForm  = regexp.MustCompile(`^v?[0-9]`)
+	nameForm  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`) })
+	bareForm  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^v?[0-9]`) })
 	wantedRef = "want NAME@VERSION, VERSION or NAME"
 )
 
@@ -39,10 +40,10 @@ func ParseRef(s, same string) (Ref, error) {
 		return Ref{}, fmt.Errorf("blueprint: %s", wantedRef)
 	case both && version == "":
 		return Ref{}, fmt.Errorf("blueprint %q: no version behind the @: %s", clip(s), wantedRef)
-	case !both && bareForm.MatchString(s):
+	case !both && bareForm().MatchString(s):
 		name, version = same, s
 	}
-	if !nameForm.MatchString(name) || bareForm.MatchString(name) {
+	if !nameForm().MatchString(name) || bareForm().MatchString(name) {
 		return Ref{}, fmt.Errorf("blueprint %q: not a name (a-z, 0-9 and -): %s", clip(s), wantedRef)
 	}
 	if version == "" {

@@ -1,5 +1,6 @@
 // Package confine is the inside of a sandbox: PID 1, which builds the walls
-// and proves them, and the spawner, which forks everything that runs.
+// and proves them, and what it forks for the agents: the prover, which becomes
+// the first command, and the spawner, which forks all others.
 //
 // Runs in: the sandbox; nothing of it runs on the host.
 // Reads:   one spec from the supervisor, then its questions; /proc of the
@@ -13,8 +14,10 @@
 //
 //	(none)     Main:  PID 1. Outside the agents' Landlock domain, so that it
 //	                  can look at them and they cannot touch it.
-//	spawner    Spawn: PID 2. Forked by the one thread of PID 1 that has entered
-//	                  the domain; so it and all that it forks are in it.
-//	prove      Prove: an ordinary command of the spawner that tries what must
-//	                  be refused, and says what happened.
+//	prove      Prove: forked by the one thread of PID 1 that has entered the
+//	                  domain; so it is in it, and all that it starts. Tries
+//	                  what must be refused, says what happened, waits, and
+//	                  executes the first command in its own place.
+//	spawner    Spawn: forked by the same thread for the second command; forks
+//	                  that and all later ones.
 package confine

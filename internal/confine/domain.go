@@ -87,29 +87,32 @@ func dropBounding() error {
 // self is the program that we are: a memory file, so no path leads to it.
 const self = "/proc/self/exe"
 
-// fork starts the spawner, and returns the wire to it.
-func (d *domain) fork() (*wire.Conn, int, error) {
+// fork starts this program again through another of its doors, and returns
+// our end of a socket pair, of which the other is its descriptor at; what else
+// it has below 3 is /dev/null.
+func (d *domain) fork(at int, door ...string) (near, pid int, err error) {
 	near, far, err := wire.Pair()
 	if err != nil {
-		return nil, 0, err
+		return -1, 0, err
 	}
 	defer unix.Close(far)
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		unix.Close(near)
-		return nil, 0, act("open", "/dev/null", err)
+		return -1, 0, act("open", "/dev/null", err)
 	}
 	defer unix.Close(null)
-	var pid int
+	files := []uintptr{uintptr(null), uintptr(null), uintptr(null), uintptr(far)}[:max(3, at+1)]
+	files[at] = uintptr(far)
 	err = d.do(func() (err error) {
-		pid, err = syscall.ForkExec(self, []string{"nemoclaw-init", "spawner"}, &syscall.ProcAttr{
-			Dir: "/", Env: []string{}, Files: []uintptr{uintptr(null), uintptr(null), uintptr(null), uintptr(far)},
+		pid, err = syscall.ForkExec(self, append([]string{"nemoclaw-init"}, door...), &syscall.ProcAttr{
+			Dir: "/", Env: []string{}, Files: files, Sys: &syscall.SysProcAttr{Setsid: true},
 		})
 		return err
 	})
 	if err != nil {
 		unix.Close(near)
-		return nil, 0, fmt.Errorf("start spawner: %w", err)
+		return -1, 0, fmt.Errorf("start %s: %w", door[0], err)
 	}
-	return wire.New(near), pid, nil
+	return near, pid, nil
 }

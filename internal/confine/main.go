@@ -173,8 +173,8 @@ func (in *inside) standIO() error {
 	return nil
 }
 
-// open hands out the listener, starts the spawner, proves the walls on its
-// road, and hands out the sockets. Only then may anything run.
+// open hands out the listener, proves the walls where everything will run, and
+// hands out the sockets. Only then may anything run.
 func (in *inside) open(s spec.Spec) error {
 	if !s.Seccomp.Off {
 		// Closed here: with a copy inside, refused calls would hang once the
@@ -185,15 +185,11 @@ func (in *inside) open(s spec.Spec) error {
 			return err
 		}
 	}
-	if err := in.nursery.fill(); err != nil {
-		return &failure{wall: spec.ProcessWall, err: err}
-	}
 	in.gate = s.Network.GatePort
 	proofs, err := in.prove(s)
 	if err != nil {
 		return err
 	}
-	go in.nursery.listen()
 	if err := in.up.Send(spec.Message{Op: spec.OpSockets, Sockets: in.sockets.list}, in.sockets.fds...); err != nil {
 		return err
 	}

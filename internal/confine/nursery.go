@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -19,11 +20,13 @@ type nursery struct {
 	domain *domain
 	spec   spec.Spec
 
-	mu      sync.Mutex
-	down    *wire.Conn          // to the spawner
-	pid     int                 // the spawner's
-	asked   map[uint64]struct{} // commands that have no answer yet; protected by mu
-	running map[uint64]int      // command → its pid; protected by mu
+	mu       sync.Mutex
+	down     *wire.Conn          // to the spawner
+	pid      int                 // the spawner's; 0 before there is one
+	first    *prover             // until it becomes a command; protected by mu
+	becoming *prover             // while it does; protected by mu
+	asked    map[uint64]struct{} // commands that have no answer yet; protected by mu
+	running  map[uint64]int      // command → its pid; protected by mu
 }
 
 func newNursery(up *wire.Conn, d *domain, s spec.Spec) *nursery {
@@ -35,10 +38,11 @@ func newNursery(up *wire.Conn, d *domain, s spec.Spec) *nursery {
 
 // fill starts a spawner.
 func (n *nursery) fill() error {
-	c, pid, err := n.domain.fork()
+	near, pid, err := n.domain.fork(3, "spawner")
 	if err != nil {
 		return err
 	}
+	c := wire.New(near)
 	if err := c.SendSpec(n.spec); err != nil {
 		c.Close()
 		return err
@@ -56,14 +60,50 @@ func (n *nursery) spawner() int {
 	return n.pid
 }
 
-// run passes a command on.
+// startTime bounds how long a spawner may take to start one command; it takes
+// milliseconds.
+const startTime = 10 * time.Second
+
+// run passes a command on: the first to the prover, all others to the
+// spawner, which is started for the second. A spawner that does not start one
+// in time is replaced: it is of the agents' user, and they may keep it from
+// running.
 func (n *nursery) run(m spec.Message) {
 	n.mu.Lock()
 	n.asked[m.ID] = struct{}{}
-	down := n.down
+	first := n.first
+	if first != nil {
+		n.first, n.becoming = nil, first
+	}
+	empty := n.down == nil
 	n.mu.Unlock()
+	if first != nil {
+		go n.become(first, m)
+		return
+	}
+	if empty {
+		if err := n.fill(); err != nil {
+			n.refuse(m.ID, err)
+			return
+		}
+		go n.listen()
+	}
+	n.mu.Lock()
+	down, pid := n.down, n.pid
+	n.mu.Unlock()
+	time.AfterFunc(startTime, func() { n.giveUp(m.ID, pid) })
 	if err := down.Send(m); err != nil {
 		n.refuse(m.ID, err)
+	}
+}
+
+// giveUp kills the spawner that has not answered for command id; replace tells
+// all who wait.
+func (n *nursery) giveUp(id uint64, pid int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, waits := n.asked[id]; waits && n.pid == pid {
+		_ = unix.Kill(pid, unix.SIGKILL)
 	}
 }
 
@@ -158,6 +198,9 @@ func (n *nursery) replace() {
 // ended reports a child of ours: an orphan, or a command whose spawner died.
 func (n *nursery) ended(pid int, ws syscall.WaitStatus) {
 	n.mu.Lock()
+	if n.becoming != nil && n.becoming.pid == pid {
+		n.becoming.ended = &ws // told by become, behind its start
+	}
 	var of uint64
 	var found bool
 	for id, p := range n.running {
@@ -169,8 +212,17 @@ func (n *nursery) ended(pid int, ws syscall.WaitStatus) {
 	}
 	n.mu.Unlock()
 	if found {
-		n.tell(exited(of, ws))
+		m := exited(of, ws)
+		m.Alone = alone()
+		n.tell(m)
 	}
+}
+
+// alone says whether PID 1 has no child. Then there is nobody: every process
+// inside is its descendant, and orphans become its children.
+func alone() bool {
+	var info unix.Siginfo
+	return errors.Is(unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil), unix.ECHILD)
 }
 
 func exited(id uint64, ws syscall.WaitStatus) spec.Message {

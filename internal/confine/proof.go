@@ -15,9 +15,8 @@ import (
 // proofTime bounds each step of the proof; all of it takes milliseconds.
 const proofTime = 10 * time.Second
 
-// prove runs the prove door as a command like any other, judges its report,
-// and returns what was refused. An error names the first wall that did not
-// hold.
+// prove starts the prover, judges its report, and returns what was refused. An
+// error names the first wall that did not hold.
 func (in *inside) prove(s spec.Spec) ([]spec.Proof, error) {
 	if !s.Landlock.Off {
 		if err := canaryLives(); err != nil {
@@ -47,59 +46,38 @@ func (in *inside) prove(s spec.Spec) ([]spec.Proof, error) {
 	return proofs, nil
 }
 
-// report runs the prover and reads what it says. Nobody else speaks with the
-// spawner yet.
+// report starts the prover and reads what it says. It waits then, to become
+// the first command.
 func (in *inside) report(s spec.Spec) (report, error) {
-	argv := []string{self, "prove"}
+	door := []string{"prove"}
 	for _, a := range s.Network.Routers {
-		argv = append(argv, a.String())
+		door = append(door, a.String())
 	}
-	c := in.nursery.down
-	if err := c.Patience(proofTime); err != nil {
-		return report{}, err
-	}
-	if err := c.Send(spec.Message{Op: spec.OpRun, Command: &spec.Command{Argv: argv}}); err != nil {
-		return report{}, err
-	}
-	m, fds, err := c.Receive()
-	defer closeAll(fds)
-	switch {
-	case err != nil:
-		return report{}, err
-	case m.Op != spec.OpStarted || len(fds) != 3:
-		return report{}, errors.New(m.Error)
-	}
-	r, err := readReport(fds[1])
+	p, err := in.nursery.startProver(door)
 	if err != nil {
 		return report{}, err
 	}
-	// Until it has ended, it would be one more process to look at.
-	if m, _, err := c.Receive(); err != nil || m.Op != spec.OpExited {
-		return report{}, fmt.Errorf("the prover does not end: %s: %w", m.Op, err)
-	}
-	return r, c.Patience(0)
+	return readReport(p.fd)
 }
 
-// readReport reads what the prover writes until it ends.
+// readReport reads the one packet that the prover writes.
 func readReport(fd int) (report, error) {
-	var b []byte
-	buf := make([]byte, 16<<10)
-	for len(b) < maxReport {
-		if err := wait(fd, proofTime); err != nil {
-			return report{}, err
-		}
+	if err := wait(fd, proofTime); err != nil {
+		return report{}, err
+	}
+	buf := make([]byte, maxReport)
+	for {
 		n, err := unix.Read(fd, buf)
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case err != nil:
 			return report{}, err
-		case n == 0:
-			return decodeReport(b)
+		case n == len(buf):
+			return report{}, errReport
 		default:
-			b = append(b, buf[:n]...)
+			return decodeReport(buf[:n])
 		}
 	}
-	return report{}, errReport
 }
 
 // wait waits until fd can be read.
@@ -118,8 +96,8 @@ func wait(fd int, limit time.Duration) error {
 	}
 }
 
-// maxReport bounds a report, in bytes.
-const maxReport = 1 << 20
+// maxReport bounds a report, in bytes; one has about 2000.
+const maxReport = 32 << 10
 
 // expected are the proofs of the layers that should stand.
 func (in *inside) expected(s spec.Spec, all []spec.Proof) []spec.Proof {

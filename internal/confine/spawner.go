@@ -89,27 +89,38 @@ func (p *spawner) tell(m spec.Message, fds ...int) {
 	}
 }
 
+// place is where and as what a command runs.
+type place struct {
+	exe, dir string
+	env      []string
+}
+
+func (p *spawner) place(c spec.Command) (place, error) {
+	if len(c.Argv) == 0 {
+		return place{}, act("run", "command", syscall.EINVAL)
+	}
+	at := place{env: merged(p.env, c.Env), dir: c.Dir}
+	if at.dir == "" {
+		at.dir = p.dir
+	}
+	var err error
+	at.exe, err = find(c.Argv[0], at.env, at.dir)
+	return at, act("find", c.Argv[0], err)
+}
+
 // start forks c in a session of its own, and returns our ends of its streams.
 func (p *spawner) start(c spec.Command) (pid int, ours []int, err error) {
-	if len(c.Argv) == 0 {
-		return 0, nil, act("run", "command", syscall.EINVAL)
-	}
-	env := merged(p.env, c.Env)
-	dir := c.Dir
-	if dir == "" {
-		dir = p.dir
-	}
-	exe, err := find(c.Argv[0], env, dir)
+	at, err := p.place(c)
 	if err != nil {
-		return 0, nil, act("find", c.Argv[0], err)
+		return 0, nil, err
 	}
 	st, err := openStreams(c)
 	if err != nil {
 		return 0, nil, act("open streams of", c.Argv[0], err)
 	}
 	defer closeAll(st.theirs)
-	pid, err = syscall.ForkExec(exe, c.Argv, &syscall.ProcAttr{
-		Dir: dir, Env: env,
+	pid, err = syscall.ForkExec(at.exe, c.Argv, &syscall.ProcAttr{
+		Dir: at.dir, Env: at.env,
 		Files: st.files(),
 		Sys:   &syscall.SysProcAttr{Setsid: true, Setctty: c.TTY, Ctty: 0},
 	})

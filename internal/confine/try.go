@@ -34,11 +34,13 @@ var nobody = []netip.AddrPort{
 	netip.AddrPortFrom(netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 15: 1}), 9),
 }
 
-// Prove is an ordinary command that tries what must be refused at each wall,
-// and reports. It decides nothing: PID 1 knows which walls should stand. args
-// are TCP addresses to connect to beside the reserved ones.
+// Prove tries what must be refused at each wall, reports, and becomes the
+// first command by execve(2): what is proved is the very process that will run.
+// It decides nothing: PID 1 knows which walls should stand. args are TCP
+// addresses to connect to beside the reserved ones.
 func Prove(args []string) {
 	debug.SetGCPercent(-1)
+	heedSignals()
 	var r report
 	r.Proofs = append(r.Proofs, tryDescriptors()) // first: the others open some
 	r.Proofs = append(r.Proofs, tryFiles()...)
@@ -52,10 +54,10 @@ func Prove(args []string) {
 			r.Connects = append(r.Connects, tryConnect(a))
 		}
 	}
-	if _, err := unix.Write(1, r.encode()); err != nil {
+	if _, err := unix.Write(proverFd, r.encode()); err != nil {
 		os.Exit(1)
 	}
-	os.Exit(0)
+	become(proverFd)
 }
 
 // tried is one attempt: refused when it failed in one of the ways it must.

@@ -61,6 +61,10 @@ func refused(wall spec.Wall, err error) *Error {
 		e.remedy = appArmor
 	case wall == spec.FilesystemWall && strings.Contains(err.Error(), "Landlock"):
 		e.remedy = "the kernel needs Landlock ABI 2 or newer: Linux 5.19 with CONFIG_SECURITY_LANDLOCK, and landlock in the kernel's lsm= list"
+	case wall == spec.FilesystemWall && errors.Is(err, unix.ELOOP) && strings.Contains(err.Error(), "symbolic link stands"):
+		e.remedy = "look at what that link is and who made it: something that may write there did, perhaps an agent; put the folder back, then start again"
+	case wall == spec.FilesystemWall && strings.Contains(err.Error(), "mount /sandbox/"):
+		e.remedy = "something inside left a link, a file or a closed folder at that place of the workspace: move it away on the host (mv, and do not follow it), then start again"
 	case wall == spec.NetworkWall && errors.Is(err, unix.ENOENT):
 		e.remedy = "the kernel needs nftables with TPROXY and NFLOG: modprobe -a nf_tables nft_tproxy nft_reject_inet nft_log nfnetlink_log"
 	case wall == spec.ProcessWall && errors.Is(err, unix.EINVAL):

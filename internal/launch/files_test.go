@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -153,8 +154,13 @@ func TestTargetThroughLinkIsRefused(t *testing.T) {
 			}
 			s.Mounts = append(s.Mounts, spec.Mount{Kind: kind, Source: "/usr/bin/env", Target: "/sandbox/link/x"})
 		})
-		if err == nil {
-			t.Errorf("%s through a link: done", kind)
+		var e *Error
+		if !errors.As(err, &e) {
+			t.Errorf("%s through a link: %v", kind, err)
+			continue
+		}
+		if !strings.Contains(e.Hint(), "move it away") {
+			t.Errorf("%s through a link: %v; hint %q", kind, err, e.Hint())
 		}
 	}
 }

@@ -119,6 +119,13 @@ func (p *Process) Wait() (code int, sig syscall.Signal, err error) {
 	return p.ended.Code, syscall.Signal(p.ended.Signal), nil
 }
 
+// Alone says, when Wait has returned, that init saw no other process inside
+// when the command had ended.
+func (p *Process) Alone() bool {
+	<-p.done
+	return p.ended.Alone
+}
+
 // Done is closed when the command has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 

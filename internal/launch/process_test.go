@@ -168,8 +168,48 @@ func TestPIDOneIsUntouchable(t *testing.T) {
 	s.wants("echo alive", "alive\n")
 }
 
+// An agent that stops its parent keeps nobody out.
+func TestSpawnerStopped(t *testing.T) {
+	s := up(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+	defer cancel()
+	p, err := s.Run(ctx, spec.Command{Argv: []string{"bash", "-c", "kill -STOP $PPID; exit 7"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-p.Done():
+	case <-ctx.Done():
+		t.Fatal("its end was never told")
+	}
+	if code, sig, _ := p.Wait(); code != 7 {
+		t.Errorf("code %d, signal %v: want 7", code, sig)
+	}
+	// One that goes on and on stopping it makes others wait, not for ever.
+	if _, err := s.Run(ctx, spec.Command{Argv: []string{"bash", "-c", "p=$PPID; (while kill -STOP $p; do :; done) & exit"}}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), 40*time.Second)
+	defer cancel()
+	for {
+		q, err := s.Run(ctx, spec.Command{Argv: []string{"true"}})
+		if ctx.Err() != nil {
+			t.Fatal("commands wait for ever")
+		}
+		if err == nil {
+			q.Wait()
+			return
+		}
+	}
+}
+
 func TestSpawnerKilled(t *testing.T) {
 	s := up(t)
+	// The first command is the prover of the walls, not the spawner's child.
+	first, err := s.Run(t.Context(), spec.Command{Argv: []string{"bash", "-c", "read x; exit 6"}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	p, err := s.Run(t.Context(), spec.Command{Argv: []string{"bash", "-c", "echo ready; read x; exit 5"}})
 	if err != nil {
 		t.Fatal(err)
@@ -205,6 +245,10 @@ func TestSpawnerKilled(t *testing.T) {
 	fmt.Fprintln(p.Stdin(), "go")
 	if code, sig, _ := p.Wait(); code != 5 {
 		t.Errorf("the old spawner's command: code %d, signal %v: want 5", code, sig)
+	}
+	fmt.Fprintln(first.Stdin(), "go")
+	if code, sig, _ := first.Wait(); code != 6 {
+		t.Errorf("the first command: code %d, signal %v: want 6", code, sig)
 	}
 	s.wants("grep -h Cap /proc/self/status | sort -u | wc -l; ls /home 2>&1 | tail -c 18", "5\nPermission denied\n")
 }

@@ -74,7 +74,7 @@ func seal(open func() (io.ReadCloser, error)) (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("make memory file for init: %w", err)
 	}
-	_, err = io.CopyBuffer(memory(fd), struct{ io.Reader }{from}, make([]byte, 256<<10))
+	_, err = io.CopyBuffer(memory(fd), struct{ io.Reader }{from}, make([]byte, 32<<10))
 	if err == nil {
 		err = unix.Fchmod(fd, 0o111)
 	}

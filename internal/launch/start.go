@@ -48,35 +48,7 @@ var needed = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_NET_ADMIN, unix.CAP_NET_BIND
 // Start starts a sandbox that obeys s, and returns when its walls are proved.
 // Every error is an *Error, but ctx's own; then nothing is left running.
 func Start(ctx context.Context, s spec.Spec, o Options) (*Box, error) {
-	if os.Geteuid() == 0 && (o.UID == 0 || o.GID == 0) {
-		return nil, &Error{Wall: spec.ProcessWall, Err: errors.New("the sandbox's user on the host would be root")}
-	}
-	p := o.Program
-	if p == nil {
-		p = Load()
-		defer p.Close()
-	}
-	<-p.ready
-	if p.err != nil {
-		return nil, &Error{Err: p.err}
-	}
-	b, err := bear(p.fd, o)
-	if err != nil {
-		return nil, err
-	}
-	stop := context.AfterFunc(ctx, func() { _ = b.Kill() })
-	err = b.raise(s, o, p.fd)
-	if !stop() && ctx.Err() != nil {
-		err = ctx.Err()
-	}
-	if err != nil {
-		_ = b.Kill()
-		_ = b.Wait()
-		b.letGo()
-		return nil, err
-	}
-	go b.listen()
-	return b, nil
+	return Expect(func() (Options, error) { return o, nil }).Start(ctx, s)
 }
 
 // bear clones init into its namespaces. It waits there for the spec.

@@ -60,7 +60,7 @@ func (p *Policy) decideUnlisted(r Request, missed narrow) Verdict {
 		}
 	}
 	if r.Host == "inference.local" {
-		return Verdict{Why: "inference.local is the inference router, on ports 80 and 443 alone"}
+		return Verdict{Why: notRouted}
 	}
 	if provider, known := KnownModelAPI(r.Host); known {
 		return Verdict{Why: fmt.Sprintf("%s is a model API (%s): model calls go through the inference router, unless a rule lists it", r.Host, provider)}
@@ -76,6 +76,8 @@ func (p *Policy) decideUnlisted(r Request, missed narrow) Verdict {
 	}
 	return v
 }
+
+const notRouted = "inference.local is the inference router, which answers on port 80: use http://inference.local"
 
 // narrow remembers the first rule that names the destination and does not
 // allow this request, to tell the operator what is missing.

@@ -299,8 +299,40 @@ func TestIsRouter(t *testing.T) {
 			t.Error(target)
 		}
 	}
-	if !IsRouter("inference.local", netip.Addr{}, 443) || IsRouter("inference.local", netip.Addr{}, 8080) || IsRouter("", netip.Addr{}, 443) {
+	if !IsRouter("inference.local", netip.Addr{}, 80) || IsRouter("inference.local", netip.Addr{}, 443) || IsRouter("", netip.Addr{}, 443) {
 		t.Error("inference.local")
+	}
+}
+
+// TestJudgeRouter: the router needs no rule, a deny closes it, and no rule makes
+// another host of its name.
+func TestJudgeRouter(t *testing.T) {
+	p := mustParse(t, "egress:\n  - {host: inference.local, port: 443}\ndeny:\n  - {host: host.docker.internal, port: 11434}\n")
+	open := mustParse(t, "egress: []\n")
+	for _, c := range []struct {
+		p    *Policy
+		host string
+		port Port
+		want Action
+	}{
+		{open, "inference.local", 80, Allow}, {open, "127.0.0.1", 11434, Allow}, {open, "host.nemoclaw.internal", 11434, Allow},
+		{p, "inference.local", 443, Deny}, {p, "inference.local", 80, Allow}, {p, "host.nemoclaw.internal", 11434, Deny},
+	} {
+		if v := c.p.Judge(request(t, c.host, c.port), nil); v.Action != c.want || v.Why == "" {
+			t.Errorf("%s:%d: %s", c.host, c.port, v)
+		}
+	}
+}
+
+// TestProgramAt: what the agent can change holds no right of its own.
+func TestProgramAt(t *testing.T) {
+	for exe, writable := range map[string]bool{
+		"/usr/bin/git": false, "/opt/x/bin/node": false, "/sandbox/git": true, "/tmp/git": true, "/dev/shm/git": true,
+		"/usr/bin/git (deleted)": true, "memfd:x": true, "": true,
+	} {
+		if p := ProgramAt(exe, nil); p.Writable != writable || !p.Known || p.Exe != exe {
+			t.Errorf("%q: %+v", exe, p)
+		}
 	}
 }
 

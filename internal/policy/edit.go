@@ -183,6 +183,9 @@ func renew(data []byte, before *Policy, twin, added *rule) ([]byte, error) {
 		t.setField(section(twin.action), at, "addresses", flow(wanted.addresses, func(p netip.Prefix) string { return quoteYAML(p.String()) }))
 	}
 	wanted.expires = added.expires
+	if len(twin.ports) > 1 && !twin.expires.IsZero() && !twin.expires.Equal(added.expires) {
+		return nil, twin.forMore() // the other ports would get the new end too
+	}
 	switch {
 	case twin.expires.Equal(added.expires):
 	case added.expires.IsZero():
@@ -267,13 +270,17 @@ func picked(rules []*rule, host pattern, port Port) ([]int, error) {
 		case port == 0 || len(r.ports) == 1 && r.ports[0] == port:
 			places = append(places, i)
 		case r.hasPort(port):
-			return nil, &CannotEdit{
-				fmt.Sprintf("the rule in line %d is for other ports too: %s", r.line, r.text),
-				fmt.Sprintf("change line %d, or remove %s without a port", r.line, host.text),
-			}
+			return nil, r.forMore()
 		}
 	}
 	return places, nil
+}
+
+func (r *rule) forMore() error {
+	return &CannotEdit{
+		fmt.Sprintf("the rule in line %d is for other ports too: %s", r.line, r.text),
+		fmt.Sprintf("change line %d, or remove %s without a port", r.line, r.host.text),
+	}
 }
 
 // finish gives the text, if it says what it should.

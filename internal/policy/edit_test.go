@@ -239,3 +239,18 @@ func TestRemoveSaysWhatThereIs(t *testing.T) {
 		t.Errorf("%v: %s", err, cannot.Hint())
 	}
 }
+
+// TestExpiryOfOtherPorts: to let one port of a rule live longer must not do so
+// for the others.
+func TestExpiryOfOtherPorts(t *testing.T) {
+	text := []byte("egress:\n  - {host: a.org, ports: [80, 443], expires: 2020-01-01T00:00:00Z}\n")
+	got, err := AddRule(text, Entry{Host: "a.org", Port: 443})
+	var cannot *CannotEdit
+	if !errors.As(err, &cannot) || got != nil {
+		t.Errorf("%v\n%s", err, got)
+	}
+	endless := []byte("egress:\n  - {host: a.org, ports: [80, 443]}\n")
+	if got, err := AddRule(endless, Entry{Host: "a.org", Port: 443, Expires: noon}); err != nil || string(got) != string(endless) {
+		t.Errorf("%v\n%s", err, got)
+	}
+}

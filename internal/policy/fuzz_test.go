@@ -44,6 +44,9 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("not the identity:\n%s\n%s", data, p.Format())
 			}
 		}
+		if cases, err := ParseExpectations("cases.yaml", data); err != nil {
+			checkInvalid(t, cases == nil, err)
+		}
 		i, err := ParseInference("inference.yaml", data)
 		if err != nil {
 			checkInvalid(t, i == nil, err)

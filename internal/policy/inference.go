@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -111,7 +112,7 @@ func (d *document) limits(n *yaml.Node, l *Limits) {
 }
 
 // nameForm is that of providers and of stored secrets.
-var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+var nameForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`) })
 
 const wantProviderName = "a name of lower case letters, digits, dots, hyphens and underscores"
 
@@ -122,7 +123,7 @@ func (d *document) providers(n *yaml.Node, f *Inference) {
 		return
 	}
 	for key, value := range pairs(n) {
-		if !nameForm.MatchString(key.Value) {
+		if !nameForm().MatchString(key.Value) {
 			d.at(key, wantProviderName, "the provider name %q", key.Value)
 			continue
 		}
@@ -136,7 +137,7 @@ func (d *document) provider(name, n *yaml.Node) provider {
 		"url": func(n *yaml.Node) { p.url = d.baseURL(n) },
 		"key": func(n *yaml.Node) {
 			key, ok := d.text(n, "the name of a stored secret")
-			if ok && !nameForm.MatchString(key) {
+			if ok && !nameForm().MatchString(key) {
 				d.conceal(n.Line)
 				d.at(n, "the name of a secret that nemoclaw secret set NAME has stored", "key: not a name; the key itself does not belong here")
 			}

@@ -89,3 +89,22 @@ func isBedrock(name string) bool {
 	}
 	return false
 }
+
+// hasModelAPI says whether a wildcard may stand for a model API too.
+func (a pattern) hasModelAPI() bool {
+	if a.shape != oneLabel && a.shape != deep {
+		return false
+	}
+	for h := range modelAPIs {
+		if a.has(Request{Host: h}) {
+			return true
+		}
+	}
+	name := "." + string(a.name)
+	for _, s := range modelAPISuffixes {
+		if strings.HasSuffix(s.suffix, name) || strings.HasSuffix(name, s.suffix) || s.suffix[0] == '-' && strings.HasSuffix("."+s.suffix[1:], name) {
+			return true
+		}
+	}
+	return strings.HasSuffix(name, ".amazonaws.com") || strings.HasSuffix(name, ".amazonaws.com.cn")
+}

@@ -63,3 +63,6 @@ func distance(a, b string) int {
 	}
 	return row[len(b)]
 }
+
+// Nearest is the known word that somebody who wrote text meant, or "".
+func Nearest(text string, known []string) string { return nearest(text, known) }

@@ -90,7 +90,7 @@ func (e *BadName) Error() string {
 
 // Hint shows the form.
 func (e *BadName) Hint() string {
-	if n := strings.ToLower(e.name); nameForm.MatchString(n) && len(n) < 20 {
+	if n := strings.ToLower(e.name); nameForm().MatchString(n) && len(n) < 20 {
 		return "nemoclaw secret set " + n
 	}
 	return "nemoclaw secret set NAME, which then asks for the value"

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"filippo.io/age"
 
@@ -26,7 +27,7 @@ const (
 	maxSize = 64 << 10 // bytes of one value
 )
 
-var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
+var nameForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`) })
 
 // Open is the store in dir, which need not exist: the first Set makes it.
 func Open(dir string) (*Store, error) {
@@ -136,7 +137,7 @@ func (s *Store) Remove(name string) error {
 func (s *Store) file(name string) string { return filepath.Join(s.dir, name+suffix) }
 
 func checkName(name string) error {
-	if !nameForm.MatchString(name) {
+	if !nameForm().MatchString(name) {
 		return &BadName{name}
 	}
 	return nil

@@ -3,13 +3,11 @@ package session
 import (
 	"io"
 	"os"
-	"os/signal"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
 
@@ -30,7 +28,9 @@ func Attach(p Process, tty bool, stdin *os.File, stdout, stderr io.Writer) (code
 			return 0, 0, err
 		}
 		defer func() { _ = term.Restore(int(stdin.Fd()), before) }()
-		defer resizeWith(p, stdin)()
+		defer watchSize(stdin, func(cols, rows uint32) {
+			_ = p.Resize(cells(rows), cells(cols)) // a program that has ended needs none
+		})()
 	}
 	go func() { // may wait on a terminal for good; the process ends without it
 		_, _ = io.Copy(p.Stdin(), stdin)
@@ -59,25 +59,4 @@ func screened(w io.Writer, tty bool) io.Writer {
 		return NewScreen(w)
 	}
 	return w
-}
-
-func resizeWith(p Process, tty *os.File) (stop func()) {
-	changed := make(chan os.Signal, 1)
-	signal.Notify(changed, unix.SIGWINCH)
-	done := make(chan struct{})
-	go func() {
-		for {
-			select {
-			case <-done:
-				return
-			case <-changed:
-			}
-			rows, cols := WindowSize(tty)
-			_ = p.Resize(rows, cols) // a program that has ended needs none
-		}
-	}()
-	return func() {
-		signal.Stop(changed)
-		close(done)
-	}
 }

@@ -34,7 +34,9 @@ func (c call) terminal(ch ssh.Channel) (restore func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare terminal: %w", err)
 	}
-	unwatch := watchSize(ch, tty)
+	unwatch := watchSize(tty, func(cols, rows uint32) {
+		_, _ = ch.SendRequest("window-change", false, ssh.Marshal(windowChange{Cols: cols, Rows: rows})) // a program that has ended needs none
+	})
 	return func() {
 		unwatch()
 		_ = term.Restore(int(tty.Fd()), before)
@@ -49,8 +51,8 @@ func size(tty *os.File) (cols, rows uint32) {
 	return uint32(w), uint32(h)
 }
 
-// watchSize passes every change of the operator's terminal on.
-func watchSize(ch ssh.Channel, tty *os.File) (stop func()) {
+// watchSize tells every change of the operator's terminal, until stop.
+func watchSize(tty *os.File, tell func(cols, rows uint32)) (stop func()) {
 	changed := make(chan os.Signal, 1)
 	signal.Notify(changed, unix.SIGWINCH)
 	done := make(chan struct{})
@@ -61,8 +63,7 @@ func watchSize(ch ssh.Channel, tty *os.File) (stop func()) {
 				return
 			case <-changed:
 			}
-			cols, rows := size(tty)
-			_, _ = ch.SendRequest("window-change", false, ssh.Marshal(windowChange{Cols: cols, Rows: rows}))
+			tell(size(tty))
 		}
 	}()
 	return func() {

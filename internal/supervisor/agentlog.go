@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 )
 
@@ -54,16 +55,28 @@ func (l *agentLog) Write(p []byte) (int, error) {
 		if i < 0 {
 			i = maxLine - 1
 		}
-		l.line(string(bytes.TrimRight(l.part[:i], "\r")))
+		l.line(notOurs(string(bytes.TrimRight(l.part[:i], "\r"))))
 		l.part = append(l.part[:0], l.part[min(i+1, len(l.part)):]...)
 	}
 }
 
-// Say adds a line of our own.
+// ours begins the lines that we say.
+const ours = "[nemoclaw]"
+
+// notOurs keeps a line of the agent's from passing for one of ours.
+func notOurs(s string) string {
+	if strings.HasPrefix(strings.TrimSpace(s), ours) {
+		return "agent: " + s
+	}
+	return s
+}
+
+// Say adds a line of our own. What goes on in further lines, which may be the
+// agent's words, is marked as going on.
 func (l *agentLog) Say(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.line("[nemoclaw] " + fmt.Sprintf(format, args...))
+	l.line(ours + " " + strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "\n  | "))
 }
 
 // line writes one line and tells the followers. l.mu is held.

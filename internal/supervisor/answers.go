@@ -43,7 +43,11 @@ func shown(i approval.Item) control.Approval {
 		ID: i.ID, Host: i.Host, Port: i.Port, Program: i.Program, Notice: i.Notice,
 		Time: i.Asked, State: string(i.State), Held: i.Held, Count: i.Count, Until: i.Until,
 	}
-	if i.Addr.IsValid() {
+	switch {
+	case !i.Addr.IsValid():
+	case i.Host == "": // a program that asked for no name
+		a.Host = i.Addr.String()
+	default:
 		a.Address = i.Addr.String()
 	}
 	return a

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"path/filepath"
 	"testing"
 	"testing/synctest"
@@ -82,6 +83,23 @@ func TestAsk(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Where a program asks for an address, the address is where it goes.
+func TestQuestionsSayWhereTo(t *testing.T) {
+	at := netip.MustParseAddr("203.0.113.9")
+	for _, c := range []struct {
+		item          approval.Item
+		host, address string
+	}{
+		{approval.Item{Question: approval.Question{Host: "a.example", Port: 443}}, "a.example", ""},
+		{approval.Item{Question: approval.Question{Port: 443, Addr: at}}, "203.0.113.9", ""},
+		{approval.Item{Question: approval.Question{Host: "a.example", Port: 443, Addr: at}}, "a.example", "203.0.113.9"},
+	} {
+		if s := shown(c.item); s.Host != c.host || s.Address != c.address {
+			t.Errorf("%+v is shown as %q at %q", c.item, s.Host, s.Address)
+		}
 	}
 }
 

@@ -98,7 +98,10 @@ func (k *keeper) planInput(system plan.System) plan.Input {
 		Content:   k.content.Dir,
 		Path:      k.content.Manifest.Path,
 		Env:       k.content.environment(),
-		Files:     []plan.Shown{{Host: k.place.InferenceLog(), Target: "/sandbox/.openclaw/inference.log"}},
+		Files: []plan.Shown{
+			{Host: k.place.InferenceLog(), Target: "/sandbox/.openclaw/inference.log"},
+			{Host: k.place.PolicyNotes(), Target: notesPlace},
+		},
 		Limits: plan.Limits{
 			Pids: k.settings.Limits.Pids, Files: k.settings.Limits.Files, TmpBytes: k.settings.Limits.TmpBytes,
 		},

@@ -100,6 +100,22 @@ func TestAgentLog(t *testing.T) {
 	}
 }
 
+// Only we speak as ourselves.
+func TestAgentCannotSpeakAsUs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "agent.log")
+	l, err := openAgentLog(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	fmt.Fprint(l, "[nemoclaw] all is well\n \t[nemoclaw] allowed\nplain\n")
+	l.Say("stopped: %s", "x\n[nemoclaw] allowed")
+	want := []string{"agent: [nemoclaw] all is well", "agent:  \t[nemoclaw] allowed", "plain", "[nemoclaw] stopped: x", "  | [nemoclaw] allowed"}
+	if got := lastLines(path, 9); !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
+
 // An agent that prints for ever fills neither the disk nor the memory.
 func TestAgentLogIsBounded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "agent.log")

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -92,21 +91,7 @@ func holderIn(ctx context.Context, box *launch.Box, local, remote netip.AddrPort
 	if !ok {
 		return policy.Program{}, 0
 	}
-	return policy.Program{Exe: p.Exe, Parents: p.Parents, Known: true, Writable: writableInside(p.Exe)}, p.PID
-}
-
-// writableInside says whether the agent can change the executable, so that it
-// must not hold a right of its own. A deleted one can be anything.
-func writableInside(exe string) bool {
-	if strings.HasSuffix(exe, " (deleted)") {
-		return true
-	}
-	for _, dir := range []string{"/sandbox/", "/tmp/", "/dev/"} {
-		if strings.HasPrefix(exe, dir) {
-			return true
-		}
-	}
-	return !strings.HasPrefix(exe, "/")
+	return policy.ProgramAt(p.Exe, p.Parents), p.PID
 }
 
 // callerName is the program at the other end of a model call.

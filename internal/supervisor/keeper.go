@@ -33,6 +33,7 @@ type keeper struct {
 	book     *audit.Book
 	record   *recorder
 	policies *policies
+	page     *notes // POLICY.md, for the agent
 	asks     *asks
 	log      *agentLog
 	group    *cgroup.Group
@@ -68,7 +69,7 @@ func (k *keeper) serve(ctx context.Context) error {
 	}
 	if n := k.box.Notify(); n != nil {
 		k.all.Go(func() {
-			if err := refuseCalls(n, k.box.Look, k.record.Event); err != nil {
+			if err := refuseCalls(n, nil, k.box.Look, k.record.Event); err != nil {
 				k.fail("process", err)
 			}
 		})
@@ -186,6 +187,9 @@ func (k *keeper) teardown(why string) {
 		if err := k.book.Close(); err != nil {
 			fmt.Fprintf(os.Stderr, "close the book: %v\n", err)
 		}
+	}
+	if k.page != nil {
+		k.page.close()
 	}
 	if k.log != nil {
 		k.log.Say("stopped: %s", why)

@@ -31,6 +31,8 @@ type Once struct {
 	PolicyFile string   // "" denies everything
 	Mounts     []state.Mount
 	TTY        bool
+	// Begun is what BeginOnce gave, when it was called before. nil begins now.
+	Begun *launch.Expected
 	// Refused takes what was refused, when the command has ended. May be nil.
 	Refused func([]audit.Event)
 }
@@ -41,9 +43,25 @@ const denyAll = "unlisted: deny\n"
 // mostRefusals bounds what is told at the end.
 const mostRefusals = 50
 
+// BeginOnce begins the sandbox of a RunOnce before anything is known about it:
+// what it will be is decided while its first process is born.
+func BeginOnce() *launch.Expected {
+	return launch.Expect(func() (launch.Options, error) {
+		if os.Geteuid() != 0 {
+			return launch.Options{}, nil
+		}
+		id, err := host.FreeUser(os.DirFS("/"))
+		return launch.Options{UID: id, GID: id}, err
+	})
+}
+
 // RunOnce runs o and returns the command's exit code, or 128 and the signal's
 // number where one killed it. The error says why nothing ran.
 func RunOnce(ctx context.Context, o Once) (code int, err error) {
+	if o.Begun == nil {
+		o.Begun = BeginOnce()
+	}
+	defer o.Begun.Close()
 	rules, err := oncePolicy(o.PolicyFile)
 	if err != nil {
 		return 0, err
@@ -74,6 +92,10 @@ type once struct {
 	gate *egress.Gate
 	stop context.CancelFunc
 	all  sync.WaitGroup
+	// silent, when closed, ends the answering of refused calls.
+	silent *os.File
+	// alone says that nothing of the command is left inside.
+	alone bool
 
 	mu      sync.Mutex
 	refused map[refusal]*counted // protected by mu
@@ -89,18 +111,13 @@ func (k *once) start(ctx context.Context, o Once, rules *policy.Policy, dir stri
 	if err != nil {
 		return err
 	}
-	var opt launch.Options
 	if os.Geteuid() == 0 {
-		id, err := host.FreeUser(os.DirFS("/"))
-		if err != nil {
-			return err
-		}
-		opt.UID, opt.GID = id, id
-		if err := os.Chown(dir, int(id), int(id)); err != nil {
+		uid, gid := o.Begun.User()
+		if err := os.Chown(dir, int(uid), int(gid)); err != nil {
 			return fmt.Errorf("give the sandbox its folder: %w", err)
 		}
 	}
-	if k.box, err = launch.Start(ctx, s, opt); err != nil {
+	if k.box, err = o.Begun.Start(ctx, s); err != nil {
 		return err
 	}
 	ctx, k.stop = context.WithCancel(ctx)
@@ -142,7 +159,15 @@ func (k *once) serve(ctx context.Context) error {
 		h.File.Close()
 	}
 	if n := k.box.Notify(); n != nil {
-		k.all.Go(func() { _ = refuseCalls(n, k.box.Look, k.see) })
+		r, w, err := os.Pipe()
+		if err != nil {
+			return fmt.Errorf("answer refused calls: %w", err)
+		}
+		k.silent = w
+		k.all.Go(func() {
+			defer r.Close()
+			_ = refuseCalls(n, r, k.box.Look, k.see)
+		})
 	}
 	return nil
 }
@@ -168,6 +193,7 @@ func (k *once) run(ctx context.Context, o Once) (int, error) {
 	}()
 	defer close(passed)
 	code, sig, err := session.Attach(p, o.TTY, os.Stdin, os.Stdout, os.Stderr)
+	k.alone = p.Alone()
 	if sig != 0 {
 		code = 128 + int(sig)
 	}
@@ -177,7 +203,13 @@ func (k *once) run(ctx context.Context, o Once) (int, error) {
 func (k *once) end(o Once) {
 	k.stop()
 	_ = k.box.Kill() // its end is what we want
-	_ = k.box.Wait()
+	if !k.alone {
+		// What is left writes into the folder, and makes calls, until it is gone.
+		_ = k.box.Wait()
+	}
+	if k.silent != nil {
+		k.silent.Close()
+	}
 	k.gate.Close()
 	k.all.Wait()
 	if o.Refused == nil {

@@ -73,7 +73,7 @@ func (p *policies) loadNetworkLocked() (changed bool, err error) {
 		p.network.CompareAndSwap(nil, policy.Open())
 		return false, nil
 	}
-	next, err := parsed(p.networkFile, p.files.Network, policy.Parse)
+	next, err := policyFrom(p.networkFile, p.files.Network, policy.Parse)
 	p.networkErr = err
 	if err != nil {
 		return false, err
@@ -85,7 +85,7 @@ func (p *policies) loadNetworkLocked() (changed bool, err error) {
 func (p *policies) loadInference() (changed bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	next, err := parsed(p.inferenceFile, p.files.Inference, policy.ParseInference)
+	next, err := policyFrom(p.inferenceFile, p.files.Inference, policy.ParseInference)
 	p.inferenceErr = err
 	if err != nil {
 		return false, err
@@ -95,10 +95,10 @@ func (p *policies) loadInference() (changed bool, err error) {
 }
 
 func readPolicy[P any](file string, parse func(string, []byte) (P, error)) (P, error) {
-	return parsed(file, func() ([]byte, error) { return os.ReadFile(file) }, parse)
+	return policyFrom(file, func() ([]byte, error) { return os.ReadFile(file) }, parse)
 }
 
-func parsed[P any](file string, read func() ([]byte, error), parse func(string, []byte) (P, error)) (P, error) {
+func policyFrom[P any](file string, read func() ([]byte, error), parse func(string, []byte) (P, error)) (P, error) {
 	data, err := read()
 	if err != nil {
 		var none P

@@ -30,6 +30,9 @@ func (k *keeper) reloadedNetwork(by string, changed bool, err error) (control.Re
 	r := control.Reloaded{Revision: p.Revision(), Rules: p.Rules()}
 	if changed {
 		r.Cut = k.gate.Recheck()
+		if err := k.page.write(k.policies.network.Load, time.Now()); err != nil {
+			k.log.Say("%v", err) // the rules hold all the same
+		}
 	}
 	if changed || by != "file" { // a save that changed nothing is no news
 		k.told(audit.Event{Kind: audit.Reload, Wall: string(spec.NetworkWall), Verdict: "allow", By: by,

@@ -111,6 +111,9 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	if err = k.openNotes(); err != nil {
+		return err
+	}
 	spec, err := plan.Make(k.planInput(host.System()))
 	if err != nil {
 		return err
@@ -159,6 +162,14 @@ func (k *keeper) gatewayListeners(ctx context.Context) ([]net.Listener, error) {
 		return nil, nil
 	}
 	return listenLoopback(ctx, k.settings.Ports.Gateway)
+}
+
+// openNotes writes what the agent is told before there is an agent.
+func (k *keeper) openNotes() (err error) {
+	if k.page, err = openNotes(k.place.PolicyNotes(), k.settings.Name); err != nil {
+		return err
+	}
+	return k.page.write(k.policies.network.Load, time.Now())
 }
 
 func (k *keeper) shares() cgroup.Limits {

@@ -21,11 +21,15 @@ import (
 const lookFor = 200 * time.Millisecond
 
 // refuseCalls answers every dangerous call of the sandbox with EPERM and
-// writes it down, until nobody inside is left. See seccomp_unotify(2).
-func refuseCalls(listener *os.File, look func(context.Context, int) (spec.Program, bool), record func(audit.Event)) error {
-	fd := int(listener.Fd())
+// writes it down, until nobody inside is left, or until is closed on its other
+// end and no call waits. nil is never. See seccomp_unotify(2).
+func refuseCalls(listener, until *os.File, look func(context.Context, int) (spec.Program, bool), record func(audit.Event)) error {
+	fd, end := int(listener.Fd()), -1 // poll(2) passes over -1
+	if until != nil {
+		end = int(until.Fd())
+	}
 	for {
-		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(end), Events: unix.POLLIN}}
 		if _, err := unix.Poll(p, -1); err != nil && !errors.Is(err, unix.EINTR) {
 			return fmt.Errorf("wait for refused calls: %w", err)
 		}
@@ -33,6 +37,9 @@ func refuseCalls(listener *os.File, look func(context.Context, int) (spec.Progra
 			return nil // no task uses the filter any more
 		}
 		if p[0].Revents&unix.POLLIN == 0 {
+			if p[1].Revents != 0 {
+				return nil
+			}
 			continue
 		}
 		n, err := receive(fd)

@@ -47,7 +47,12 @@ func flock(ctx context.Context, f *os.File, how int, waiting func()) error {
 		return err
 	case <-ctx.Done():
 		// flock cannot be called off: whenever it ends, the lock goes at once.
-		go func() { <-got; f.Close() }()
+		go func() {
+			if err := <-got; err == nil {
+				_ = unix.Flock(int(f.Fd()), unix.LOCK_UN)
+			}
+			f.Close()
+		}()
 		return ctx.Err()
 	}
 }

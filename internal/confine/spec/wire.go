@@ -12,14 +12,14 @@ import "net/netip"
 //	    <──────────  sockets       (listeners, DNS, nflog: Sockets says which is which;
 //	                                after the proof, which sees where connections arrive)
 //	    <──────────  proof         (what was tried and refused), or failed
-//	    run        ──────────>     spawner forks it
+//	    run        ──────────>     the prover becomes it, later ones the spawner forks
 //	    <──────────  started       (its ends of stdio, or the PTY's master)
 //	    <──────────  exited
 //	    who, dialers, signal …     at any time, answered by the same ID
 //
 // End of file on the socket ends init, and with it the sandbox. Between init
-// and its spawner the same messages go, spec, run, started, exited and failed;
-// there the spec is only Env, Dir and Rlimits.
+// and its prover or spawner the same messages go, spec, run, started, exited
+// and failed; there the spec is only Env, Dir and Rlimits.
 
 // Op is the kind of a message.
 type Op string
@@ -37,7 +37,7 @@ const (
 	OpNotify  Op = "notify"  // one fd
 	OpProof   Op = "proof"   // Proofs; the sandbox stands
 	OpStarted Op = "started" // PID, fds: stdin, stdout, stderr; or the PTY's master
-	OpExited  Op = "exited"  // Code or Signal
+	OpExited  Op = "exited"  // Code or Signal, Alone
 	OpHolders Op = "holders" // Programs: answer to who and look
 	OpSock    Op = "sock"    // fds: answer to dialers
 	OpFailed  Op = "failed"  // Error (and Wall, where a wall could not be built)
@@ -62,6 +62,7 @@ type Message struct {
 	ABI      int            `json:"abi,omitempty"` // with proof: the Landlock ABI in force
 	Wall     Wall           `json:"wall,omitempty"`
 	Error    string         `json:"error,omitempty"`
+	Alone    bool           `json:"alone,omitempty"` // with exited: no process but PID 1 was left
 	Errno    int            `json:"errno,omitempty"` // with failed: the system's error number behind Error, where there is one
 }
 

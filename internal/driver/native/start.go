@@ -102,7 +102,7 @@ func bringUp(ctx context.Context, s state.Sandbox, tell func(string)) error {
 	case err = <-word:
 	case <-ctx.Done():
 		reap(cmd)
-		_ = <-word // it has nothing to say that matters now
+		<-word // it has nothing to say that matters now
 		return context.Cause(ctx)
 	}
 	if err == nil {

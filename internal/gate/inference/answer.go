@@ -24,6 +24,7 @@ func (x *exchange) answer() *refusal {
 			x.tally = tally{}
 		}
 	}
+	x.call.Refused = no.ours
 	return no
 }
 

@@ -19,7 +19,8 @@ const jsonType = "application/json"
 // question is what is sent to one provider for one request of the agent's.
 type question struct {
 	method string
-	path   string // after the provider's URL; of OpenAI's API without /v1
+	path   string // after the provider's URL; of OpenAI's and Anthropic's API without /v1
+	query  string
 	body   []byte // nil for none
 	header http.Header
 	form   form   // makes the agent's answer of the provider's
@@ -34,7 +35,7 @@ func (r *Router) request(ctx context.Context, t policy.Target, q question) (*htt
 	}
 	u := *t.URL
 	u.User = nil
-	u.Path, u.RawPath = base(t)+q.path, ""
+	u.Path, u.RawPath, u.RawQuery = base(t)+q.path, "", q.query
 	req, err := http.NewRequestWithContext(ctx, q.method, u.String(), bytes.NewReader(q.body))
 	if err != nil {
 		return nil, refuse(http.StatusBadGateway, "bad_provider", "provider %s has an impossible URL: %v", t.Provider, err)
@@ -47,10 +48,22 @@ func (r *Router) request(ctx context.Context, t policy.Target, q question) (*htt
 	if no != nil {
 		return nil, no
 	}
-	if key != "" {
-		req.Header.Set("Authorization", "Bearer "+key)
-	}
+	credit(req.Header, t.API, key)
 	return req, nil
+}
+
+// credit adds the provider's key, where its API has it.
+func credit(h http.Header, speaks, key string) {
+	if speaks == string(anthropic) && h.Get("Anthropic-Version") == "" {
+		h.Set("Anthropic-Version", anthropicVersion)
+	}
+	switch {
+	case key == "":
+	case speaks == string(anthropic):
+		h.Set("X-Api-Key", key)
+	default:
+		h.Set("Authorization", "Bearer "+key)
+	}
 }
 
 // base is the path that a provider's API lies under.
@@ -59,8 +72,8 @@ func base(t policy.Target) string {
 	switch {
 	case t.API == string(ollama):
 		return strings.TrimSuffix(path, "/v1") // people copy the address of its OpenAI side
-	case path == "":
-		return "/v1"
+	case path == "", t.API == string(anthropic) && !strings.HasSuffix(path, "/v1"): // as Anthropic's own clients do
+		return path + "/v1"
 	}
 	return path
 }
@@ -104,9 +117,10 @@ func (r *Router) blocked(t policy.Target) *refusal {
 		if !no {
 			continue
 		}
-		return refuse(http.StatusForbidden, "blocked_by_network_policy",
-			"network policy blocked %s at %s:%d: %s", title(t), h, port, why).
-			hinted("make sure %s:%d is in network-policy.yaml under egress and not under deny, then: %s reload-policy", h, port, r.command())
+		blocked := refuse(http.StatusForbidden, "blocked_by_network_policy",
+			"network policy blocked %s at %s:%d: %s", title(t), h, port, why)
+		blocked.ours = true
+		return blocked.hinted("make sure %s:%d is in network-policy.yaml under egress and not under deny, then: %s reload-policy", h, port, r.command())
 	}
 	return nil
 }

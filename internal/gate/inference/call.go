@@ -11,7 +11,7 @@ import (
 type Call struct {
 	Time     time.Time `json:"time"`               // when the request began
 	Program  string    `json:"program,omitempty"`  // inside, that made it
-	API      string    `json:"api"`                // that the agent speaks: ollama, openai
+	API      string    `json:"api"`                // that the agent speaks: ollama, openai, anthropic
 	Path     string    `json:"path"`               // /api/chat …
 	Asked    string    `json:"asked"`              // the model that the agent asked for
 	Given    string    `json:"given,omitempty"`    // provider/model that it got
@@ -42,15 +42,35 @@ const (
 	maxAnswer = 256 << 10
 	maxError  = 2 << 10
 	maxName   = 256
+
+	// border is what is masked beyond what is kept, in bytes, so that a secret
+	// at the cut is seen whole. No key is longer.
+	border = 4 << 10
 )
 
-// shortened is s within max bytes, with what was left out said in the middle.
-func shortened(s string, max int) string {
-	if len(s) <= max {
+// shortened is s within about most bytes, with what was left out said in the
+// middle.
+func shortened(s string, most int) string {
+	head, tail := most/4, 3*most/4
+	if len(s) <= most {
 		return s
 	}
-	head, tail := s[:max/4], s[len(s)-3*max/4:]
-	return fmt.Sprintf("%s … %d bytes left out … %s", head, len(s)-len(head)-len(tail), tail)
+	return joined(s[:head], len(s)-head-tail, s[len(s)-tail:])
+}
+
+// unseen is s shortened and without secrets. It masks only what it keeps: an
+// agent can make contents as long as a body may be.
+func unseen(s string, most int, mask func(string) string) string {
+	if len(s) <= most+2*border {
+		return shortened(mask(s), most)
+	}
+	head, tail := most/4, 3*most/4
+	first, last := mask(s[:head+border]), mask(s[len(s)-tail-border:])
+	return joined(first[:min(head, len(first))], len(s)-head-tail, last[max(len(last)-tail, 0):])
+}
+
+func joined(first string, left int, last string) string {
+	return fmt.Sprintf("%s … %d bytes left out … %s", first, left, last)
 }
 
 // clean is the call as it may be written: bounded, without secrets and, when
@@ -59,11 +79,11 @@ func (c Call) clean(full bool, mask func(string) string) Call {
 	if !full {
 		c.Prompt, c.Extra, c.Answer = "", "", ""
 	}
-	c.Asked = shortened(mask(c.Asked), maxName)
-	c.Prompt = shortened(mask(c.Prompt), maxPrompt)
-	c.Extra = shortened(mask(c.Extra), maxExtra)
-	c.Answer = shortened(mask(c.Answer), maxAnswer)
-	c.Error = shortened(mask(c.Error), maxError)
+	c.Asked = unseen(c.Asked, maxName, mask)
+	c.Prompt = unseen(c.Prompt, maxPrompt, mask)
+	c.Extra = unseen(c.Extra, maxExtra, mask)
+	c.Answer = unseen(c.Answer, maxAnswer, mask)
+	c.Error = unseen(c.Error, maxError, mask)
 	return c
 }
 

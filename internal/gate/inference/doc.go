@@ -12,14 +12,28 @@
 // misbehaves is an error in the agent's own API. Every call and every refusal
 // is recorded once.
 // Proved by: the tests of this package, against servers that misbehave, the
-// real Ollama and the real OpenClaw.
+// real Ollama, the real OpenClaw and the real Claude Code.
 //
-// The agent speaks Ollama's API or OpenAI's; so does the provider. Where both
-// speak the same, bytes pass unchanged but for the model's name and the
-// credentials. An agent that speaks OpenAI's reaches an Ollama by Ollama's own
-// /v1; one that speaks Ollama's is translated for a provider that does not.
+// The agent speaks Ollama's API, OpenAI's or Anthropic's; so does the provider.
+// Where both speak the same, bytes pass unchanged but for the model's name and
+// the credentials. An agent that speaks OpenAI's reaches an Ollama by Ollama's
+// own /v1. All else is translated, by way of OpenAI's form:
+//
+//	agent      provider   request                              answer
+//	ollama     openai     chatForOpenAI                        turned
+//	ollama     anthropic  chatOfOllama, chatForAnthropic       chunks, turned
+//	openai     anthropic  chatForAnthropic                     chunks
+//	anthropic  ollama     messagesForChat, to /v1              events
+//	anthropic  openai     messagesForChat                      events
+//
+// What has no counterpart is refused by its name. What only speaks of a
+// provider's own machinery (caches, queues, how long a model stays loaded) and
+// what an agent wishes of a model's thinking, where that cannot be told, is
+// left out. Thoughts of another's model do not reach an agent that speaks
+// Anthropic's API: it would send them back, and that API takes only thoughts
+// that it has signed. They are in the record.
 //
 // What crosses is a closed list: the paths in endpoints, three headers of the
-// agent's, a few of the provider's. Model management (pull, delete …) is
-// refused.
+// agent's (from Anthropic's API to the same, two more), a few of the provider's.
+// Model management (pull, delete …) is refused.
 package inference

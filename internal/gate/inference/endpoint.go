@@ -9,8 +9,9 @@ import (
 type api string
 
 const (
-	ollama api = "ollama"
-	openai api = "openai"
+	ollama    api = "ollama"
+	openai    api = "openai"
+	anthropic api = "anthropic"
 )
 
 // act is what an endpoint does.
@@ -24,6 +25,7 @@ const (
 	running                   // the models that are loaded
 	show                      // one model, named in the body
 	retrieve                  // one model, named in the path
+	count                     // messages in, their tokens out
 	version                   // of the server
 	greet                     // the root: is it there?
 	management                // refused
@@ -54,6 +56,9 @@ var endpoints = []endpoint{
 	{http.MethodPost, "/v1/chat/completions", openai, chat, false},
 	{http.MethodPost, "/v1/completions", openai, generate, false},
 	{http.MethodPost, "/v1/embeddings", openai, embed, false},
+	{http.MethodPost, "/v1/messages", anthropic, chat, false},
+	{http.MethodPost, "/v1/messages/count_tokens", anthropic, count, false},
+	{http.MethodGet, "/api/hello", anthropic, greet, false}, // Claude Code asks whether anybody is there
 
 	{"", "/api/pull", ollama, management, false},
 	{"", "/api/push", ollama, management, false},
@@ -79,7 +84,7 @@ const modelPath = "/v1/models/"
 // no provider reads it in another way than this.
 func find(req *http.Request) (e endpoint, rest string, no *refusal) {
 	path := req.URL.EscapedPath()
-	speaks := apiOf(path)
+	speaks := apiOf(req, path)
 	if !plain(path) {
 		return endpoint{api: speaks}, "", refuse(http.StatusForbidden, "invalid_path", "path is not in its plain form")
 	}
@@ -95,13 +100,16 @@ func find(req *http.Request) (e endpoint, rest string, no *refusal) {
 				"managing models is not allowed from inside the sandbox").hinted("use the model server's own command, such as ollama pull")
 		}
 		if req.Method == e.method || req.Method == http.MethodHead && e.method == http.MethodGet {
+			if e.api != ollama {
+				e.api = speaks // both OpenAI and Anthropic have /v1/models
+			}
 			return e, rest, nil
 		}
 	}
 	if match {
 		return endpoint{api: speaks}, "", refuse(http.StatusMethodNotAllowed, "method_not_allowed", "method %.20q is not allowed here", req.Method)
 	}
-	return endpoint{api: speaks}, "", refuse(http.StatusNotFound, "not_found", "no such path: the router answers Ollama's API and OpenAI's chat, completions, embeddings and models")
+	return endpoint{api: speaks}, "", refuse(http.StatusNotFound, "not_found", "no such path: the router answers Ollama's API, OpenAI's chat, completions, embeddings and models, and Anthropic's messages")
 }
 
 // takes says whether path is the endpoint's, and gives its argument.
@@ -113,12 +121,18 @@ func (e endpoint) takes(path string) (rest string, ok bool) {
 	return "", path == e.path
 }
 
-// apiOf is the API that a path looks like, for the form of an error.
-func apiOf(path string) api {
-	if strings.HasPrefix(path, "/v1") {
-		return openai
+// apiOf is the API that a request looks like: by its path or, where two share
+// one, by the header that Anthropic's clients always send.
+func apiOf(req *http.Request, path string) api {
+	switch {
+	case strings.HasPrefix(path, "/v1/messages"), path == "/api/hello":
+		return anthropic
+	case !strings.HasPrefix(path, "/v1"):
+		return ollama
+	case strings.HasPrefix(path+"/", modelPath) && req.Header.Get("Anthropic-Version") != "":
+		return anthropic
 	}
-	return ollama
+	return openai
 }
 
 // plain holds for a path that has one reading: no escapes but of / and : in a
@@ -150,7 +164,7 @@ func unescapeName(s string) string {
 
 // known says whether the endpoint is about one model.
 func (e endpoint) named() bool {
-	return e.act == chat || e.act == generate || e.act == embed || e.act == show || e.act == retrieve
+	return e.metered() || e.act == show || e.act == retrieve || e.act == count
 }
 
 // metered says whether the endpoint makes a model work, and so counts.

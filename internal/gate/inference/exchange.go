@@ -89,8 +89,12 @@ func (x *exchange) own() bool {
 	if x.endpoint.act != greet {
 		return false
 	}
-	x.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = io.WriteString(x.w, "Ollama is running")
+	media, text := "text/plain; charset=utf-8", "Ollama is running"
+	if x.endpoint.api == anthropic {
+		media, text = jsonType, `{"message":"hello"}`
+	}
+	x.w.Header().Set("Content-Type", media)
+	_, _ = io.WriteString(x.w, text)
 	return true
 }
 

@@ -73,6 +73,10 @@ func (a *attempt) fault(code int, retry string, body io.Reader) *refusal {
 		no.code = "model_not_found"
 		return no.hinted("ollama pull %s", a.target.Model)
 	}
+	if code == http.StatusNotFound && a.target.API == string(anthropic) && strings.HasPrefix(text, ": model:") {
+		no.code = "model_not_found"
+		return no.hinted("%s set-model PROVIDER/MODEL", a.router.command())
+	}
 	if a.endpoint.metered() && code == http.StatusNotFound && !missing {
 		return no.hinted("check the address: %s set-inference-url URL", a.router.command())
 	}

@@ -138,8 +138,14 @@ func TestWhatKeepsACallFromLeaving(t *testing.T) {
 		}
 	}
 	refused(502, "nemoclaw secret set lost")
+	if b.last().Refused {
+		t.Error("a key that is missing counts as the policy's word")
+	}
 	why = "deny 127.0.0.1 (line 9)"
 	refused(403, "under egress and not under deny, then: nemoclaw my-assistant reload-policy")
+	if !b.last().Refused {
+		t.Error("what the network policy blocked is not recorded as refused")
+	}
 	ready = io.ErrShortWrite
 	refused(503, "cannot be recorded")
 	if req, _ := p.asked(); req != nil {

@@ -7,10 +7,22 @@ import (
 
 // entry is one model of a list, in either API.
 type entry struct {
-	ID      string `json:"id"`    // OpenAI's
-	Name    string `json:"name"`  // Ollama's
-	Model   string `json:"model"` // the same
-	Created int64  `json:"created"`
+	ID      string `json:"id"`      // OpenAI's
+	Name    string `json:"name"`    // Ollama's
+	Model   string `json:"model"`   // the same
+	Created int64  `json:"created"` // OpenAI's, Unix seconds
+
+	CreatedAt json.RawMessage `json:"created_at"` // Anthropic's: RFC 3339
+	Display   string          `json:"display_name"`
+}
+
+// when the model was made, as far as its list says.
+func (e entry) when() time.Time {
+	var when time.Time
+	if e.CreatedAt != nil && json.Unmarshal(e.CreatedAt, &when) == nil && !when.IsZero() {
+		return when.UTC()
+	}
+	return time.Unix(e.Created, 0).UTC()
 }
 
 func (e entry) name() string {
@@ -35,9 +47,9 @@ func (l *listed) whole(body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, nonsense("it is no list of models")
 	}
-	key := "models"
-	if l.endpoint.api == openai {
-		key = "data"
+	key := "data"
+	if l.endpoint.api == ollama {
+		key = "models"
 	}
 	raw, err := o.value(key)
 	if err != nil {
@@ -104,7 +116,7 @@ func (t *tags) whole(body []byte) ([]byte, error) {
 		var e entry
 		if t.routed(raw) && json.Unmarshal(raw, &e) == nil {
 			to.Models = append(to.Models, tag{
-				Name: e.name(), Model: e.name(), ModifiedAt: time.Unix(e.Created, 0).UTC(),
+				Name: e.name(), Model: e.name(), ModifiedAt: e.when(),
 				Details: map[string]any{"format": "remote", "family": t.call.Provider},
 			})
 		}

@@ -12,12 +12,14 @@ import (
 const masked = "[secret]"
 
 // shapes are the secrets that are known by their look.
-var shapes = regexp.MustCompile(`(?i:\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}` +
-	`|\b(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}` +
-	`|\bnvapi-[A-Za-z0-9_-]{8,}` +
-	`|\bgh[opsur]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}` +
-	`|\bhf_[A-Za-z0-9]{20,}|\bxox[a-z]-[A-Za-z0-9-]{10,}` +
-	`|\bA(?:KIA|SIA)[A-Z0-9]{16}\b`)
+var shapes = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i:\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}` +
+		`|\b(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}` +
+		`|\bnvapi-[A-Za-z0-9_-]{8,}` +
+		`|\bgh[opsur]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}` +
+		`|\bhf_[A-Za-z0-9]{20,}|\bxox[a-z]-[A-Za-z0-9-]{10,}` +
+		`|\bA(?:KIA|SIA)[A-Z0-9]{16}\b`)
+})
 
 // secrets are the keys that were used. It is safe for concurrent use.
 type secrets struct {
@@ -48,7 +50,7 @@ func (s *secrets) mask(text string) string {
 	for _, k := range s.keys {
 		text = strings.ReplaceAll(text, k, masked)
 	}
-	return shapes.ReplaceAllString(text, masked)
+	return shapes().ReplaceAllString(text, masked)
 }
 
 // scrub is what a provider sent, without our keys: one that repeats its

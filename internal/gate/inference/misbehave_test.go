@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// shortIdle is the routers' patience in these tests.
+const shortIdle = 200 * time.Millisecond
+
 // stream answers with parts, each flushed, and then waits for the client to
 // leave if it must hang.
 func stream(media string, hang bool, parts ...string) http.HandlerFunc {
@@ -96,7 +99,7 @@ func TestProvidersThatMisbehave(t *testing.T) {
 		"own error":            {stream(ndMedia, false, oneLine, `{"error":"runner died"}`+"\n"), stream(sseMedia, false, oneEvent, `data: {"error":{"message":"runner died"}}`+"\n\n"), 200, "runner died", "Hel"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for kind, up := range map[string]http.HandlerFunc{"ollama": c.nd, "openai": c.sse, "translated": c.sse} {
+			for kind, up := range map[string]http.HandlerFunc{"ollama": c.nd, "openai": c.sse, "translated": c.sse, "messages": c.sse} {
 				t.Run(kind, func(t *testing.T) { misbehave(t, kind, up, c.status, c.want, c.got) })
 			}
 		})
@@ -106,14 +109,24 @@ func TestProvidersThatMisbehave(t *testing.T) {
 func misbehave(t *testing.T, kind string, up http.HandlerFunc, status int, want, said string) {
 	p := serve(t, up)
 	yaml, path := toOpenAI(p.URL), "/api/chat"
-	if kind == "ollama" {
+	switch kind {
+	case "ollama":
 		yaml = toOllama(p.URL)
-	}
-	if kind == "openai" {
+	case "openai":
 		path = "/v1/chat/completions"
+	case "messages":
+		path = "/v1/messages"
 	}
 	b := newBench(t, yaml, nil)
-	b.router.idle, b.router.answer = 200*time.Millisecond, 65536
+	b.misled(path, status, want, said)
+}
+
+// misled makes a call that goes wrong, and checks what the agent is told and
+// what is recorded.
+func (b *bench) misled(path string, status int, want, said string) {
+	b.Helper()
+	t := b.T
+	b.router.idle, b.router.answer = shortIdle, 65536
 	got := b.post(path, `{"model":"any","stream":true,"messages":[{"role":"user","content":"hi"}]}`)
 	call := b.last()
 	if got.status != status || call.Status != status {
@@ -127,7 +140,7 @@ func misbehave(t *testing.T, kind string, up http.HandlerFunc, status int, want,
 		lines := strings.Split(strings.TrimSpace(got.body), "\n")
 		final = lines[len(lines)-1]
 		data, isEvent := strings.CutPrefix(final, "data: ")
-		if isEvent != (kind == "openai") {
+		if isEvent != strings.HasPrefix(path, "/v1") {
 			t.Errorf("last element %.200q", final)
 		}
 		text = reply{body: data}.text()
@@ -174,6 +187,10 @@ func TestStreamsAsItArrives(t *testing.T) {
 		{"ollama", "/api/chat", ndMedia, []string{oneLine, `{"done":true,"eval_count":1}` + "\n"}},
 		{"openai", "/v1/chat/completions", sseMedia, []string{oneEvent, "data: [DONE]\n\n"}},
 		{"openai", "/api/chat", sseMedia, []string{oneEvent, "data: [DONE]\n\n"}},
+		{"openai", "/v1/messages", sseMedia, []string{oneEvent, "data: [DONE]\n\n"}},
+		{"anthropic", "/v1/messages", sseMedia, []string{anthropicEvent, eventsOf(messageStop)}},
+		{"anthropic", "/v1/chat/completions", sseMedia, []string{anthropicEvent, eventsOf(messageStop)}},
+		{"anthropic", "/api/chat", sseMedia, []string{anthropicEvent, eventsOf(messageStop)}},
 	} {
 		next := make(chan struct{})
 		p := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -182,16 +199,22 @@ func TestStreamsAsItArrives(t *testing.T) {
 			stream(c.media, false, c.parts[1])(w, r)
 		})
 		yaml := toOllama(p.URL)
-		if c.yaml == "openai" {
+		switch c.yaml {
+		case "openai":
 			yaml = toOpenAI(p.URL)
+		case "anthropic":
+			yaml = toAnthropic(p.URL)
 		}
 		b := newBench(t, yaml, nil)
 		resp, err := http.Post(b.url+c.path, jsonType, strings.NewReader(`{"model":"any","stream":true,"messages":[{"role":"user","content":"x"}]}`))
 		if err != nil {
 			t.Fatal(err)
 		}
-		line, err := bufio.NewReader(resp.Body).ReadString('\n')
-		if err != nil || !strings.Contains(line, "Hel") {
+		begun, line := bufio.NewReader(resp.Body), ""
+		for err == nil && !strings.Contains(line, "Hel") {
+			line, err = begun.ReadString('\n')
+		}
+		if err != nil {
 			t.Errorf("%s %s: %q %v", c.yaml, c.path, line, err)
 		}
 		close(next)

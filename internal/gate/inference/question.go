@@ -14,13 +14,14 @@ const levelOfOllama = "0.17.4"
 func (a *attempt) question() (question, *refusal) {
 	speaks := api(a.target.API)
 	switch {
-	case speaks == ollama, speaks == openai && a.endpoint.api == openai:
+	case speaks == a.endpoint.api, speaks == ollama && a.endpoint.api == openai:
 		return a.unchanged(speaks), nil
-	case speaks == openai:
-		return a.translated()
+	case speaks == anthropic:
+		return a.forAnthropic()
+	case a.endpoint.api == anthropic:
+		return a.fromAnthropic()
 	}
-	return question{}, refuse(http.StatusNotImplemented, "unsupported_provider",
-		"provider %s speaks %s, which the router does not: it speaks ollama and openai", a.target.Provider, a.target.API)
+	return a.translated()
 }
 
 // unchanged is the agent's request with the model's name changed. An Ollama
@@ -30,17 +31,39 @@ func (a *attempt) unchanged(speaks api) question {
 	if a.endpoint.act == retrieve {
 		q.path += a.target.Model
 	}
-	if speaks == openai {
+	if speaks != ollama {
 		q.path = strings.TrimPrefix(q.path, "/v1")
 	}
 	if a.body != nil {
 		q.body = a.bodyFor(a.target.Model)
 	}
 	q.form = &same{exchange: a.exchange, key: a.nameKey()}
+	if speaks == anthropic {
+		a.asAnthropic(&q)
+	}
 	if a.endpoint.act == list || a.endpoint.act == running {
 		q.form = &listed{exchange: a.exchange}
 	}
 	return q
+}
+
+// asAnthropic makes of q the very request that Anthropic's own client made.
+func (a *attempt) asAnthropic(q *question) {
+	q.header = http.Header{}
+	for _, h := range []string{"Anthropic-Version", "Anthropic-Beta"} {
+		if v := a.req.Header.Values(h); len(v) > 0 {
+			q.header[h] = v
+		}
+	}
+	switch a.endpoint.act {
+	case list:
+		q.query = mostModels
+	case chat, count:
+		q.form = &messages{exchange: a.exchange, rename: a.call.Asked != a.target.Model}
+		if a.req.URL.Query().Get("beta") == "true" {
+			q.query = "beta=true"
+		}
+	}
 }
 
 // nameKey is where an answer names its model, "" when the name need not change.
@@ -90,17 +113,13 @@ func (a *attempt) translated() (question, *refusal) {
 }
 
 func (a *attempt) translatedChat() (question, *refusal) {
-	body, err := chatForOpenAI(a.body, a.target.Model, a.stream)
+	body, err := chatForOpenAI(a.body, a.target.Model, a.target.URL.Hostname(), a.stream)
 	if err != nil {
 		return question{}, untranslatable(a, err)
 	}
-	accept := jsonType
-	if a.stream {
-		accept = "text/event-stream"
-	}
 	return question{
-		method: http.MethodPost, path: "/chat/completions", body: body, header: jsonHeader(accept),
-		form: &turned{exchange: a.exchange, generate: a.endpoint.act == generate},
+		method: http.MethodPost, path: "/chat/completions", body: body, header: jsonHeader(a.accept()),
+		form: pipe{&same{exchange: a.exchange}, &turned{exchange: a.exchange, generate: a.endpoint.act == generate}},
 	}, nil
 }
 
@@ -122,7 +141,7 @@ func jsonHeader(accept string) http.Header {
 
 func untranslatable(a *attempt, err error) *refusal {
 	return refuse(http.StatusBadRequest, "untranslatable",
-		"provider %s speaks OpenAI's API, and this request cannot be put into it: %v", a.target.Provider, err)
+		"provider %s speaks %s's API, and this request cannot be put into it: %v", a.target.Provider, apiTitle(a.target), err)
 }
 
 // shown is what /api/show says of a model that no Ollama holds: that it chats

@@ -10,20 +10,27 @@ import (
 
 const execTool = `[{"type":"function","function":{"name":"exec","description":"run","parameters":{"type":"object","properties":{"command":{"type":"string"}}}}}]`
 
-// The real Ollama behind the router: directly, and as a provider that speaks
-// OpenAI's API, for agents of both APIs.
+const anthropicExecTool = `[{"name":"exec","description":"run","input_schema":{"type":"object","properties":{"command":{"type":"string"}}}}]`
+
+// The real Ollama behind the router: directly, as a provider that speaks
+// OpenAI's API, and as one that speaks Anthropic's, which a second router makes
+// of it; for agents of all three APIs.
 func TestRealOllama(t *testing.T) {
 	url := model.Ollama(t)
-	for _, speaks := range []api{ollama, openai} {
+	for _, speaks := range []api{ollama, openai, anthropic} {
 		for _, name := range []string{"tiny", "rogue"} {
 			base := url
-			if speaks == openai {
+			switch speaks {
+			case openai:
 				base += "/v1"
+			case anthropic:
+				cloud := newBench(t, fmt.Sprintf("routes: [{model: \"*\", to: \"real/%s\"}]\nproviders: {real: {url: %q, api: ollama}}\n", name, url), nil)
+				base = cloud.url
 			}
 			yaml := fmt.Sprintf("routes: [{model: \"*\", to: \"real/%s\"}]\nproviders: {real: {url: %q, api: %s}}\n", name, base, speaks)
 			t.Run(string(speaks)+"/"+name, func(t *testing.T) {
 				b := newBench(t, yaml, nil)
-				for _, path := range []string{"/api/chat", "/v1/chat/completions"} {
+				for _, path := range []string{"/api/chat", "/v1/chat/completions", "/v1/messages"} {
 					for _, stream := range []bool{false, true} {
 						b.realChat(name, path, stream)
 					}
@@ -41,6 +48,9 @@ func (b *bench) realChat(name, path string, stream bool) {
 	body := fmt.Sprintf(`{"model":"asked","stream":%v,"tools":%s,"messages":[{"role":"user","content":"hi"}]}`, stream, execTool)
 	if stream && strings.HasPrefix(path, "/v1") {
 		body = strings.Replace(body, "{", `{"stream_options":{"include_usage":true},`, 1)
+	}
+	if path == "/v1/messages" {
+		body = fmt.Sprintf(`{"model":"asked","max_tokens":100,"stream":%v,"tools":%s,"messages":[{"role":"user","content":"hi"}]}`, stream, anthropicExecTool)
 	}
 	got := b.post(path, body)
 	c := b.last()
@@ -85,7 +95,7 @@ func (b *bench) realRest(speaks api) {
 	if h := b.router.Probe(b.Context()); !h.Connected {
 		b.Errorf("%+v", h)
 	}
-	if speaks == openai {
+	if speaks != ollama {
 		return
 	}
 	b.use(strings.Replace(fmt.Sprintf("routes: [{model: \"*\", to: \"real/gone\"}]\nproviders: {real: {url: %q, api: ollama}}\n", b.policy.Load().Default().URL), "\n\n", "\n", 1))

@@ -16,6 +16,7 @@ type refusal struct {
 	text   string
 	hint   string        // what the operator does about it, a command if possible
 	retry  time.Duration // when asking again makes sense; 0 says nothing
+	ours   bool          // the policy's word: no provider was asked
 }
 
 func refuse(status int, code, format string, args ...any) *refusal {
@@ -50,16 +51,31 @@ type openaiError struct {
 	Code    string  `json:"code"`
 }
 
+// anthropicError is the form of Anthropic's errors.
+type anthropicError struct {
+	Type  string         `json:"type"`
+	Error anthropicFault `json:"error"`
+}
+
+type anthropicFault struct {
+	Type    string `json:"type"`
+	Message string `json:"message"`
+}
+
 // body is the refusal in the form of an API.
 func (n *refusal) body(speaks api) []byte {
 	var form any = map[string]string{"error": n.Error()}
-	if speaks == openai {
+	switch speaks {
+	case openai:
 		form = map[string]openaiError{"error": {Message: n.Error(), Type: n.kind(), Code: n.code}}
+	case anthropic:
+		form = anthropicError{Type: "error", Error: anthropicFault{Type: n.kindOfAnthropic(), Message: n.Error()}}
 	}
 	b, _ := json.Marshal(form) // strings always can be
 	return b
 }
 
+// kind is the type of an error in the words of OpenAI's API.
 func (n *refusal) kind() string {
 	switch {
 	case n.status == http.StatusTooManyRequests:
@@ -72,6 +88,34 @@ func (n *refusal) kind() string {
 	return "invalid_request_error"
 }
 
+// kindsOfAnthropic are the types of errors that Anthropic's API documents for a
+// status; others are one of the first and the last.
+var kindsOfAnthropic = map[int]string{
+	http.StatusBadRequest:            "invalid_request_error",
+	http.StatusUnauthorized:          "authentication_error",
+	http.StatusPaymentRequired:       "billing_error",
+	http.StatusForbidden:             "permission_error",
+	http.StatusNotFound:              "not_found_error",
+	http.StatusRequestEntityTooLarge: "request_too_large",
+	http.StatusTooManyRequests:       "rate_limit_error",
+	http.StatusGatewayTimeout:        "timeout_error",
+	statusOverloaded:                 "overloaded_error",
+	http.StatusInternalServerError:   "api_error",
+}
+
+// statusOverloaded is Anthropic's own: too many ask just now.
+const statusOverloaded = 529
+
+func (n *refusal) kindOfAnthropic() string {
+	if kind, ok := kindsOfAnthropic[n.status]; ok {
+		return kind
+	}
+	if n.status >= 500 {
+		return kindsOfAnthropic[http.StatusInternalServerError]
+	}
+	return kindsOfAnthropic[http.StatusBadRequest]
+}
+
 // write sends the refusal as the whole answer.
 func (n *refusal) write(w http.ResponseWriter, speaks api) {
 	h := w.Header()
@@ -80,7 +124,7 @@ func (n *refusal) write(w http.ResponseWriter, speaks api) {
 		h.Set("Retry-After", strconv.Itoa(int((n.retry+time.Second-1)/time.Second)))
 	}
 	if n.status == http.StatusTooManyRequests && n.retry == 0 {
-		h.Set("X-Should-Retry", "false") // OpenAI's clients heed it
+		h.Set("X-Should-Retry", "false") // OpenAI's and Anthropic's clients heed it
 	}
 	w.WriteHeader(n.status)
 	_, _ = w.Write(append(n.body(speaks), '\n')) // an agent that left does not care
@@ -88,9 +132,12 @@ func (n *refusal) write(w http.ResponseWriter, speaks api) {
 
 // element is the refusal as a part of a stream that has begun.
 func (n *refusal) element(speaks api) []byte {
-	if speaks == openai {
-		// The blank line first: the event before may have been cut short.
+	// The blank line first: the event before may have been cut short.
+	switch speaks {
+	case openai:
 		return fmt.Appendf(nil, "\ndata: %s\n\n", n.body(speaks))
+	case anthropic:
+		return fmt.Appendf(nil, "\nevent: error\ndata: %s\n\n", n.body(speaks))
 	}
 	return append(n.body(speaks), '\n')
 }

@@ -27,8 +27,9 @@ type form interface {
 	media() string
 }
 
-// returning are the provider's headers that reach the agent.
-var returning = []string{"X-Request-Id", "Openai-Processing-Ms", "Openai-Version"}
+// returning are the provider's headers that reach the agent. What names the
+// account there does not.
+var returning = []string{"X-Request-Id", "Request-Id", "Openai-Processing-Ms", "Openai-Version"}
 
 // isWhole says whether an answer is no stream, although one was asked for.
 func isWhole(resp *http.Response) bool {
@@ -105,7 +106,8 @@ func (a *attempt) relayLine(resp *http.Response, line []byte, flush bool) (last 
 
 // ends says whether an element is the last one of its stream.
 func (a *attempt) ends(payload []byte) bool {
-	if a.endpoint.api == ollama && a.target.API == string(ollama) {
+	native := a.endpoint.api == ollama && a.target.API == string(ollama)
+	if native || a.target.API == string(anthropic) {
 		return a.tally.done
 	}
 	return string(payload) == sseEnd

@@ -114,7 +114,7 @@ func TestRootAndManagementAndUnknown(t *testing.T) {
 		{"POST", "/api/pull", 403, false}, {"DELETE", "/api/delete", 403, false}, {"POST", "/api/push", 403, false},
 		{"POST", "/api/create", 403, false}, {"POST", "/api/copy", 403, false}, {"HEAD", "/api/blobs/sha256:00", 403, false},
 		{"POST", "/api/blobs/sha256:00", 403, false}, {"POST", "/api/signout", 403, false},
-		{"GET", "/model/a/b/invoke", 404, false}, {"POST", "/v1/messages", 404, true}, {"GET", "/metrics", 404, false}, {"GET", "/debug/pprof/", 403, false},
+		{"GET", "/model/a/b/invoke", 404, false}, {"GET", "/metrics", 404, false}, {"GET", "/debug/pprof/", 403, false},
 		{"GET", "/v1/../admin", 403, true}, {"GET", "/v1/models/%2e%2e", 403, true}, {"GET", "/v1/models/..", 403, true},
 		{"GET", "//api/tags", 403, false}, {"GET", "/api//tags", 403, false}, {"GET", "/api/%74ags", 403, false}, {"GET", "/api/tags/", 403, false},
 		{"GET", "/api/tags;x", 403, false}, {"GET", "/api/./tags", 403, false}, {"GET", "/v1/models/a%2f..%2fb", 403, true}, {"GET", "/v1/models/%252e", 403, true},

@@ -52,10 +52,13 @@ func (s *same) whole(body []byte) ([]byte, error) {
 	return body, nil
 }
 
-// read takes what is known of a piece of an answer. Fields of another type than
-// expected are left out: they are for the agent to judge.
-func read(raw []byte) (*piece, error) {
-	p := &piece{}
+// read takes what is known of a piece of an answer.
+func read(raw []byte) (*piece, error) { return readAs[piece](raw) }
+
+// readAs reads a T. Fields of another type than expected are left out: they are
+// for the agent to judge.
+func readAs[T any](raw []byte) (*T, error) {
+	p := new(T)
 	err := json.Unmarshal(raw, p)
 	if odd := (*json.UnmarshalTypeError)(nil); errors.As(err, &odd) && raw[0] == '{' {
 		return p, nil

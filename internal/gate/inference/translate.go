@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/nemoclaw/nemoclaw/internal/policy"
 )
 
 // What Ollama's chat takes, as far as it has a counterpart. A field that is not
@@ -58,6 +60,12 @@ type openaiChat struct {
 	FrequencyPenalty json.RawMessage `json:"frequency_penalty,omitempty"`
 	PresencePenalty  json.RawMessage `json:"presence_penalty,omitempty"`
 	MaxTokens        json.RawMessage `json:"max_tokens,omitempty"`
+
+	MaxCompletionTokens json.RawMessage `json:"max_completion_tokens,omitempty"`
+	TopK                json.RawMessage `json:"top_k,omitempty"`
+
+	ToolChoice        any   `json:"tool_choice,omitempty"`
+	ParallelToolCalls *bool `json:"parallel_tool_calls,omitempty"`
 }
 
 type streamOptions struct {
@@ -72,10 +80,11 @@ type openaiMessage struct {
 }
 
 type openaiCall struct {
-	ID       string `json:"id"`
-	Type     string `json:"type"`
+	Index    *int   `json:"index,omitempty"` // in a stream; some agents send it back
+	ID       string `json:"id,omitempty"`
+	Type     string `json:"type,omitempty"`
 	Function struct {
-		Name      string `json:"name"`
+		Name      string `json:"name,omitempty"`
 		Arguments string `json:"arguments"`
 	} `json:"function"`
 }
@@ -85,20 +94,34 @@ type openaiCall struct {
 var (
 	chatFields  = []string{"model", "messages", "tools", "format", "options", "think", "stream", "prompt", "system", "images", "logprobs", "top_logprobs"}
 	localFields = []string{"keep_alive", "truncate", "shift"}
-	voidFields  = map[string]string{"raw": "false", "suffix": `""`, "template": `""`, "context": "[]"}
+	voidFields  = map[string][]string{"raw": {"false"}, "suffix": {`""`}, "template": {`""`}, "context": {"[]"}}
 )
 
 // chatForOpenAI puts a request for /api/chat or /api/generate into OpenAI's
-// API.
-func chatForOpenAI(o *object, model string, stream bool) ([]byte, error) {
-	if err := onlyKnown(o); err != nil {
+// API. The words for some things there hang on the host.
+func chatForOpenAI(o *object, model, host string, stream bool) ([]byte, error) {
+	out, err := chatOfOllama(o, model, stream)
+	if err != nil {
+		return nil, err
+	}
+	if out.TopK != nil {
+		return nil, errors.New(`option "top_k"`)
+	}
+	out.limitFor(host)
+	return json.Marshal(out)
+}
+
+// chatOfOllama is a request for /api/chat or /api/generate in the words of
+// OpenAI's API, and with top_k, which that does not have and Anthropic's does.
+func chatOfOllama(o *object, model string, stream bool) (*openaiChat, error) {
+	if err := onlyKnown(o, append(chatFields, localFields...), voidFields); err != nil {
 		return nil, err
 	}
 	var in ollamaChat
 	if err := json.Unmarshal(o.raw, &in); err != nil {
 		return nil, err
 	}
-	out := openaiChat{Model: model, Stream: stream, Tools: filled(in.Tools), Logprobs: filled(in.Logprobs), TopLogprobs: filled(in.TopLogprobs)}
+	out := &openaiChat{Model: model, Stream: stream, Tools: filled(in.Tools), Logprobs: filled(in.Logprobs), TopLogprobs: filled(in.TopLogprobs)}
 	if stream {
 		out.StreamOptions = &streamOptions{IncludeUsage: true}
 	}
@@ -115,24 +138,38 @@ func chatForOpenAI(o *object, model string, stream bool) ([]byte, error) {
 	if err := out.think(in.Think); err != nil {
 		return nil, err
 	}
-	if err := out.options(in.Options); err != nil {
-		return nil, err
-	}
-	return json.Marshal(out)
+	return out, out.options(in.Options)
 }
 
-func onlyKnown(o *object) error {
+// onlyKnown says which field has no counterpart: one that is neither known nor
+// void, which is to say nothing.
+func onlyKnown(o *object, known []string, void map[string][]string) error {
 	for _, f := range o.fields {
-		if slices.Contains(chatFields, f.key) || slices.Contains(localFields, f.key) {
-			continue
-		}
 		value := string(o.raw[f.start:f.end])
-		if void, ok := voidFields[f.key]; ok && (value == void || value == "null") {
+		if slices.Contains(known, f.key) || value == "null" || slices.Contains(void[f.key], value) {
 			continue
 		}
 		return fmt.Errorf("field %q", f.key)
 	}
 	return nil
+}
+
+// object is the chat as the JSON that it is.
+func (c *openaiChat) object() (*object, error) {
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	return parseObject(raw)
+}
+
+// limitFor gives the limit of an answer's length the name that OpenAI's own
+// servers want for it: their newer models refuse the older one, which is all
+// that others know.
+func (c *openaiChat) limitFor(host string) {
+	if provider, _ := policy.KnownModelAPI(policy.Host(host)); provider == "openai" || provider == "azure" {
+		c.MaxCompletionTokens, c.MaxTokens = c.MaxTokens, nil
+	}
 }
 
 // filled is raw unless it says nothing.
@@ -271,6 +308,7 @@ func (c *openaiChat) options(raw json.RawMessage) error {
 	same := map[string]*json.RawMessage{
 		"temperature": &c.Temperature, "top_p": &c.TopP, "seed": &c.Seed, "stop": &c.Stop,
 		"frequency_penalty": &c.FrequencyPenalty, "presence_penalty": &c.PresencePenalty, "num_predict": &c.MaxTokens,
+		"top_k": &c.TopK,
 	}
 	for _, name := range sortedKeys(in) {
 		value := in[name]

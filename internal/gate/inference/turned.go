@@ -6,16 +6,12 @@ import (
 )
 
 // turned is the form of OpenAI's chat answers for an agent that speaks Ollama's
-// API.
+// API. In a pipe, it comes after a form that counts.
 type turned struct {
 	*exchange
 	generate bool // the agent called /api/generate
 	reason   string
-	calls    []streamedCall // of tools, as they come in parts
-}
-
-type streamedCall struct {
-	id, name, arguments string
+	calls    calls
 }
 
 // ollamaAnswer is one element of Ollama's stream, or its whole answer. Times
@@ -43,18 +39,14 @@ func (t *turned) line(_, payload []byte) ([]byte, error) {
 		return nil, nil
 	}
 	if string(payload) == sseEnd {
-		t.tally.done = true
 		return nil, nil
 	}
 	p, err := read(payload)
 	if err != nil {
 		return nil, err
 	}
-	if t.tally.add(p) {
-		t.first()
-	}
-	if t.tally.fault != "" {
-		return nil, nonsense("it is an error: %s", t.tally.fault)
+	if f := faultOf(p.Error); f != "" {
+		return nil, nonsense("it is an error: %s", f)
 	}
 	if len(p.Choices) == 0 {
 		return nil, nil // usage alone
@@ -79,37 +71,9 @@ func (t *turned) take(c choice) (text, thinking string) {
 		return "", ""
 	}
 	for _, call := range m.ToolCalls {
-		t.addCall(call)
+		t.calls.add(call)
 	}
 	return m.Content, m.ReasoningContent + m.Reasoning
-}
-
-// addCall adds a part of a call. A part belongs to the call at its index; some
-// servers leave the index out, and send each call whole.
-func (t *turned) addCall(c called) {
-	at := len(t.calls)
-	switch {
-	case c.Index != nil && *c.Index >= 0:
-		at = *c.Index
-	case c.Function.Name == "" && at > 0:
-		at--
-	}
-	if at >= maxTools {
-		return
-	}
-	for len(t.calls) <= at {
-		t.calls = append(t.calls, streamedCall{})
-	}
-	var arguments string
-	if json.Unmarshal(c.Function.Arguments, &arguments) != nil {
-		arguments = string(c.Function.Arguments)
-	}
-	call := &t.calls[at]
-	if c.ID != "" {
-		call.id = c.ID
-	}
-	call.name += c.Function.Name
-	call.arguments += arguments
 }
 
 // element is a part of the answer as a line.
@@ -154,7 +118,6 @@ func (t *turned) whole(body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.tally.add(p)
 	if len(p.Choices) == 0 {
 		return nil, nonsense("it has no choices")
 	}
@@ -191,19 +154,14 @@ func (t *turned) close(a *ollamaAnswer) {
 // toolCalls are the calls, with their arguments as the object that Ollama's API
 // has there.
 func (t *turned) toolCalls() ([]called, error) {
+	whole, err := t.calls.whole()
+	if err != nil {
+		return nil, err
+	}
 	var out []called
-	for i, c := range t.calls {
-		if c.name == "" {
-			return nil, nonsense("a call of a tool without a name")
-		}
-		if c.arguments == "" {
-			c.arguments = "{}"
-		}
-		if _, err := parseObject([]byte(c.arguments)); err != nil {
-			return nil, nonsense("the arguments for tool %.50q are no JSON object", c.name)
-		}
+	for i, c := range whole {
 		call := called{ID: c.id}
-		call.Function.Index, call.Function.Name, call.Function.Arguments = &i, c.name, json.RawMessage(c.arguments)
+		call.Function.Index, call.Function.Name, call.Function.Arguments = &i, c.name, c.arguments
 		out = append(out, call)
 	}
 	return out, nil

@@ -13,6 +13,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/driver"
 	"github.com/nemoclaw/nemoclaw/internal/driver/native"
 	"github.com/nemoclaw/nemoclaw/internal/host"
+	"github.com/nemoclaw/nemoclaw/internal/launch"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/state"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor/clerk"
@@ -23,6 +24,7 @@ type app struct {
 	voice  *say.Voice
 	home   state.Home
 	driver driver.Driver
+	begun  *launch.Expected // the sandbox of a run, since the first moment; nil elsewhere
 }
 
 // Run does what args say (args[0] is the program's name) and returns the exit

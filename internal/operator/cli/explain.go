@@ -3,7 +3,6 @@ package cli
 import (
 	"net"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,22 +37,15 @@ type explained struct {
 }
 
 func (t target) explain(destination, program string, asJSON bool) error {
-	s, err := t.sandbox()
+	p, err := t.inForce()
 	if err != nil {
 		return err
-	}
-	p, _, err := readPolicy(s)
-	if err != nil {
-		return err
-	}
-	if set, err := s.LoadEdited(); err == nil && set.Walls.NetworkOff {
-		p = policy.Open()
 	}
 	r, err := request(destination, program)
 	if err != nil {
 		return err
 	}
-	v := judge(p, r)
+	v := p.Judge(r, ownAddresses())
 	e := explained{r.Target(), v.Action.String(), v.Rule, v.Line, v.Why}
 	if asJSON {
 		return t.app.voice.JSON(e)
@@ -64,6 +56,23 @@ func (t target) explain(destination, program string, asJSON bool) error {
 	}
 	t.app.voice.Result("why: %s", say.Clean(e.Why))
 	return nil
+}
+
+// inForce is the policy of the sandbox's file, or the open one where its
+// network wall is off.
+func (t target) inForce() (*policy.Policy, error) {
+	s, err := t.sandbox()
+	if err != nil {
+		return nil, err
+	}
+	p, _, err := readPolicy(s)
+	if err != nil {
+		return nil, err
+	}
+	if set, err := s.LoadEdited(); err == nil && set.Walls.NetworkOff {
+		p = policy.Open()
+	}
+	return p, nil
 }
 
 // request reads HOST[:PORT] as the gate would see it.
@@ -82,7 +91,7 @@ func request(text, program string) (policy.Request, error) {
 	}
 	r := policy.Request{Host: host, Addr: addr, Port: port, Time: time.Now()}
 	if program != "" {
-		r.Program = policy.Program{Exe: program, Known: true}
+		r.Program = policy.ProgramAt(program, nil)
 	}
 	return r, nil
 }
@@ -92,34 +101,6 @@ func hintOf(err error) string {
 		return h.Hint()
 	}
 	return ""
-}
-
-// judge is what the gate does with a request before anything is looked up. The
-// router's addresses need no rule; only a deny speaks of them.
-func judge(p *policy.Policy, r policy.Request) policy.Verdict {
-	if routed(r) {
-		if v, denied := p.Denies(r); denied {
-			return v
-		}
-		return policy.Verdict{Action: policy.Allow, Why: "this is the inference router, which needs no rule; where the call goes from there is inference.yaml's"}
-	}
-	v := p.Decide(r)
-	if !r.Addr.IsValid() || v.Action == policy.Deny {
-		return v
-	}
-	if a := p.DecideAddr(r, r.Addr, ownAddresses()); a.Action != policy.Allow {
-		return a
-	}
-	return v
-}
-
-// routed says whether a connection ends at the inference router.
-func routed(r policy.Request) bool {
-	if r.Host == "inference.local" {
-		return r.Port == 80 || r.Port == 443
-	}
-	loopback := r.Addr.IsLoopback() || strings.EqualFold(string(r.Host), "localhost") || r.Host.IsHostLoopback()
-	return loopback && r.Port == 11434
 }
 
 // ownAddresses are those of this machine's interfaces now.

@@ -37,7 +37,7 @@ func TestJudge(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if v := judge(c.p, r); v.Action != c.want || v.Why == "" {
+		if v := c.p.Judge(r, ownAddresses()); v.Action != c.want || v.Why == "" {
 			t.Errorf("%s: %s (%s), want %s", c.to, v.Action, v.Why, c.want)
 		}
 	}

@@ -16,12 +16,13 @@ import (
 func (t target) policyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "policy",
-		Short: "the network policy: show and change it, or explain a verdict",
+		Short: "the network policy: show, change, compare and test it, or explain a verdict",
 		Args:  noArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(t.policyShowCommand(), t.policyExplainCommand(),
-		t.policyAddCommand(), t.policyRemoveCommand(), t.policyDenyCommand())
+		t.policyAddCommand(), t.policyRemoveCommand(), t.policyDenyCommand(),
+		t.policyPresetsCommand(), t.policyDiffCommand(), t.policyTestCommand())
 	return c
 }
 

@@ -3,9 +3,7 @@ package cli
 import (
 	"context"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,30 +11,6 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/policy"
 	"github.com/nemoclaw/nemoclaw/internal/state"
 )
-
-// defaultPort is the port of a rule that names none: what `policy explain`
-// takes, too.
-const defaultPort policy.Port = 443
-
-type addFlags struct {
-	binaries []string
-	note     string
-	expires  string
-}
-
-func (t target) policyAddCommand() *cobra.Command {
-	var f addFlags
-	c := &cobra.Command{
-		Use:   "add HOST[:PORT]…",
-		Short: "allow a destination from now on: adds a rule to network-policy.yaml; port 443 unless said",
-		Args:  someWords("HOST[:PORT]"),
-		RunE:  func(c *cobra.Command, args []string) error { return t.policyAdd(c.Context(), args, f) },
-	}
-	c.Flags().StringArrayVar(&f.binaries, "binary", nil, "for this program alone, a path inside (may be given again)")
-	c.Flags().StringVar(&f.note, "note", "", "why, for you")
-	c.Flags().StringVar(&f.expires, "expires", "", "until this moment, or for this long: 2026-12-31T00:00:00Z, 2026-12-31, 12h, 7d")
-	return c
-}
 
 func (t target) policyRemoveCommand() *cobra.Command {
 	var denied bool
@@ -63,25 +37,6 @@ func (t target) policyDenyCommand() *cobra.Command {
 	return c
 }
 
-func (t target) policyAdd(ctx context.Context, args []string, f addFlags) error {
-	expires, err := parseExpiry(f.expires, time.Now())
-	if err != nil {
-		return err
-	}
-	entries, err := entries(args)
-	if err != nil {
-		return err
-	}
-	for i := range entries {
-		e := &entries[i]
-		e.Binaries, e.Note, e.Expires = f.binaries, f.note, expires
-		if e.Port == 0 {
-			e.Port = defaultPort
-		}
-	}
-	return t.editPolicy(ctx, entries, policy.AddRule)
-}
-
 func (t target) policyRemove(ctx context.Context, args []string, denied bool) error {
 	entries, err := entries(args)
 	if err != nil {
@@ -91,7 +46,7 @@ func (t target) policyRemove(ctx context.Context, args []string, denied bool) er
 	if denied {
 		edit = policy.RemoveDeny
 	}
-	return t.editPolicy(ctx, entries, edit)
+	return t.editPolicy(ctx, entries, edit, false)
 }
 
 func (t target) policyDeny(ctx context.Context, args []string, note string) error {
@@ -102,7 +57,7 @@ func (t target) policyDeny(ctx context.Context, args []string, note string) erro
 	for i := range entries {
 		entries[i].Note = note
 	}
-	return t.editPolicy(ctx, entries, policy.AddDeny)
+	return t.editPolicy(ctx, entries, policy.AddDeny, false)
 }
 
 // entries reads destinations.
@@ -118,47 +73,10 @@ func entries(args []string) ([]policy.Entry, error) {
 	return out, nil
 }
 
-// parseExpiry reads a moment, a day (its end, in local time) or a duration. The
-// zero time is never.
-func parseExpiry(text string, now time.Time) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	const want = "--expires 2026-12-31T00:00:00Z, 2026-12-31, 12h or 7d"
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		if at, err = time.ParseInLocation(time.DateOnly, text, now.Location()); err == nil {
-			at = at.AddDate(0, 0, 1)
-		}
-	}
-	if err != nil {
-		span, bad := parseSpan(text)
-		if bad != nil {
-			return time.Time{}, say.Misused(want, "--expires %q: neither a moment nor a duration", text)
-		}
-		at = now.Add(span)
-	}
-	at = at.UTC().Truncate(time.Second)
-	if !at.After(now) {
-		return time.Time{}, say.Misused(want, "--expires %s: that is over already", text)
-	}
-	return at, nil
-}
-
-// parseSpan is a Go duration, or days: 7d.
-func parseSpan(text string) (time.Duration, error) {
-	days, found := strings.CutSuffix(text, "d")
-	if !found {
-		return time.ParseDuration(text)
-	}
-	n, err := strconv.ParseUint(days, 10, 16)
-	return time.Duration(n) * 24 * time.Hour, err
-}
-
 // editPolicy changes network-policy.yaml as a text editor would, comments and
 // order kept: all of the entries, or none. It puts the file in force by the
-// road of a hand edit and says what changed.
-func (t target) editPolicy(ctx context.Context, entries []policy.Entry, edit func([]byte, policy.Entry) ([]byte, error)) error {
+// road of a hand edit and says what changed; a dry run only says it.
+func (t target) editPolicy(ctx context.Context, entries []policy.Entry, edit func([]byte, policy.Entry) ([]byte, error), dry bool) error {
 	s, err := t.sandbox()
 	if err != nil {
 		return err
@@ -178,6 +96,9 @@ func (t target) editPolicy(ctx context.Context, entries []policy.Entry, edit fun
 			}
 		}
 		after, err = policy.Parse(s.PolicyFile(), edited)
+		if dry {
+			return text, err
+		}
 		return edited, err
 	})
 	if err != nil {
@@ -185,6 +106,10 @@ func (t target) editPolicy(ctx context.Context, entries []policy.Entry, edit fun
 	}
 	t.printEdit(before, after)
 	t.warnShadowed(entries, after)
+	if dry {
+		t.app.voice.News("Dry run: nothing was written.")
+		return nil
+	}
 	if set, err := s.LoadEdited(); err == nil && set.Walls.NetworkOff {
 		t.app.voice.News("! the network wall of %s is off (operator): the file is not in force", s.Name())
 		return nil

@@ -57,6 +57,7 @@ func (a *app) run(ctx context.Context, argv []string, f runFlags) error {
 		Mounts:     mounts,
 		TTY:        f.wantsTTY(),
 		Refused:    a.tellRefused,
+		Begun:      a.begun,
 	})
 	if err != nil {
 		return notStarted(err)

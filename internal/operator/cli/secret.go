@@ -8,7 +8,6 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/secret"
@@ -76,8 +75,7 @@ func (a *app) readSecret(name string, stdin bool) ([]byte, error) {
 	if !a.voice.InTTY {
 		return nil, say.Misused("nemoclaw secret set "+name+" --stdin", "secret %q: nobody to ask: stdin is not a terminal", name)
 	}
-	_, _ = fmt.Fprintf(a.voice.Err, "%s (not shown): ", say.Clean(name))
-	value, err := term.ReadPassword(int(os.Stdin.Fd()))
+	value, err := askUnseen(os.Stdin, func() { _, _ = fmt.Fprintf(a.voice.Err, "%s (not shown): ", say.Clean(name)) })
 	_, _ = fmt.Fprintln(a.voice.Err)
 	if errors.Is(err, io.EOF) {
 		return nil, say.Failing("", "secret %q: nothing was given", name)

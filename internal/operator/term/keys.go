@@ -7,7 +7,6 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"github.com/nemoclaw/nemoclaw/internal/audit"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 )
 
@@ -19,6 +18,7 @@ func hinter(err error) (say.Hinter, bool) {
 
 // press acts on one key.
 func (v *view) press(k tea.Key) tea.Cmd {
+	v.key = v.now()
 	name := k.Keystroke()
 	if k.Text != "" && len(name) > 1 && name != "space" {
 		name = k.Text // "?" is shift+/ on some keyboards
@@ -256,14 +256,4 @@ func (v *view) paste(text string) {
 	if v.typing {
 		v.feed.search += strings.ToLower(say.Clean(text))
 	}
-}
-
-// lineOf is the line of the policy file that decided the event the operator
-// stands on; 0 where none is known.
-func (v *view) lineOf() int {
-	shown := v.feed.shown()
-	if i := v.feed.place(shown); i >= 0 && shown[i].Kind == audit.Network {
-		return ruleLine(shown[i].Rule)
-	}
-	return 0
 }

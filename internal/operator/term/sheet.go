@@ -233,6 +233,16 @@ func policySheet(name state.Name, file string, decided int) read {
 	return read{title, all, max(0, decided-4)}
 }
 
+// lineOf is the line of the policy file that decided the event the operator
+// stands on; 0 where none is known.
+func (v *view) lineOf() int {
+	shown := v.feed.shown()
+	if i := v.feed.place(shown); i >= 0 && shown[i].Kind == audit.Network {
+		return ruleLine(shown[i].Rule)
+	}
+	return 0
+}
+
 // ruleLine is the line number at the end of a rule as an event tells it.
 func ruleLine(rule string) int {
 	_, rest, found := strings.Cut(rule, "(line ")
@@ -250,10 +260,10 @@ func helpSheet() *sheet {
 	var f facts
 	for _, h := range [][2]string{
 		{"o", "allow this connection once"},
-		{"a or p", "add to the policy: allowed from now on, a rule in the file"},
-		{"d", "deny always: a deny rule in the file"},
-		{"h", "allow for 1 hour"},
-		{"n", "not now: refuse this one"},
+		{"a or p", "add to the policy: a rule in the file, for every program"},
+		{"d", "deny always: a deny rule in the file, for every program"},
+		{"h", "allow this program, host and port for 1 hour"},
+		{"n", "not now: refuse this one, and its retries for a minute"},
 		{"← →, Enter", "move to a button and press it"},
 		{"", ""},
 		{"↑ ↓ k j", "move; PgUp PgDn Home End by more"},

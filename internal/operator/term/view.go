@@ -16,6 +16,10 @@ import (
 // question must not answer this one.
 const guard = 500 * time.Millisecond
 
+// lingering is how long after the last key the operator's place counts. Who
+// has gone for a coffee is to see what is held, not where he stood.
+const lingering = 30 * time.Second
+
 // noticed is how long the outcome of an answer stays on the screen.
 const noticed = 8 * time.Second
 
@@ -49,6 +53,7 @@ type view struct {
 
 	sel    id        // the question on the card
 	picked bool      // the operator moved to it
+	key    time.Time // of the last key
 	since  time.Time // when it came on the screen
 	button int       // where the operator moved to; -1 for none
 
@@ -105,7 +110,7 @@ func (v *view) Update(m tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.PasteMsg: // nothing that is pasted presses a key
 		v.paste(m.Content)
 	case tick:
-		return v, second()
+		return v, tea.Batch(second(), v.settle())
 	case found:
 		v.find(m)
 	case attached:
@@ -251,7 +256,8 @@ func (v *view) card() (question, bool) {
 }
 
 // settle keeps the card on a question that waits. One that the operator moved
-// to stays; else one that is held comes before one that is not.
+// to stays as long as he is there; else one that is held comes before one that
+// is not.
 func (v *view) settle() tea.Cmd {
 	all := v.pending()
 	if len(all) == 0 {
@@ -259,7 +265,8 @@ func (v *view) settle() tea.Cmd {
 		return nil
 	}
 	i := slices.IndexFunc(all, func(q question) bool { return q.id == v.sel })
-	if i >= 0 && (v.picked || all[i].Held > 0 || all[0].Held == 0) {
+	here := v.picked && v.now().Sub(v.key) < lingering
+	if i >= 0 && (here || all[i].Held > 0 || all[0].Held == 0) {
 		return nil
 	}
 	v.show(all[0].id, false)

@@ -180,6 +180,21 @@ func TestOperatorsPlaceStays(t *testing.T) {
 	}
 }
 
+// Who moved and went away is to see what is held when he comes back.
+func TestOperatorsPlaceIsHisWhileHeIsThere(t *testing.T) {
+	s := newStage(t, box)
+	s.tell(asked{box, []control.Approval{another("b3b3", 0), another("c4c4", 0)}})
+	s.press("down")
+	s.tell(asked{box, []control.Approval{suspicious(), another("b3b3", 0), another("c4c4", 0)}})
+	if q, _ := s.card(); q.id.id != "c4c4" {
+		t.Errorf("%s is on the card", q.id.id)
+	}
+	s.later(lingering)
+	if q, _ := s.card(); q.id.id != "a2a2" || !s.fresh() {
+		t.Errorf("%s is on the card, fresh: %t", q.id.id, s.fresh())
+	}
+}
+
 // Where nobody moved, what is held comes up: it has seconds.
 func TestHeldOneComesUp(t *testing.T) {
 	s := newStage(t, box)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // settings are npm's by their names; a list (ca[]) is joined with line ends.
@@ -33,12 +34,12 @@ func parse(text string, env func(string) (string, bool)) settings {
 	return s
 }
 
-var variable = regexp.MustCompile(`(\\*)\$\{([^${}]+)\}`)
+var variable = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(\\*)\$\{([^${}]+)\}`) })
 
 // expand fills ${VAR}; one that is not set stays, ${VAR?} becomes empty.
 func expand(s string, env func(string) (string, bool)) string {
-	return variable.ReplaceAllStringFunc(s, func(word string) string {
-		part := variable.FindStringSubmatch(word)
+	return variable().ReplaceAllStringFunc(s, func(word string) string {
+		part := variable().FindStringSubmatch(word)
 		if len(part[1])%2 == 1 {
 			return word // escaped by a backslash
 		}

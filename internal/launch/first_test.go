@@ -1,0 +1,86 @@
+package launch
+
+import (
+	"errors"
+	"io/fs"
+	"testing"
+
+	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+	"github.com/nemoclaw/nemoclaw/internal/launch/launchtest"
+)
+
+// The first command is executed by the process that proved the walls; to it,
+// and to those that come after, that makes no difference.
+func TestFirstCommand(t *testing.T) {
+	const look = "grep -hE 'Cap|NoNewPrivs|Seccomp:|SigIgn|SigBlk' /proc/self/status | sort; ls /proc/self/fd; ulimit -n; env | sort; pwd; ps -o sid= -p $$ | tr -d ' ' | grep -qx $$ && echo leads"
+	s := up(t, func(s *spec.Spec) { s.Rlimits = []spec.Rlimit{{Resource: 7, Soft: 99, Hard: 99}} })
+	s.needs("ps") // uses up the first
+	later := s.sh(look)
+	first := up(t, func(s *spec.Spec) { s.Rlimits = []spec.Rlimit{{Resource: 7, Soft: 99, Hard: 99}} }).sh(look)
+	if first != later || first.out == "" {
+		t.Errorf("the first command: %+v, a later one: %+v", first, later)
+	}
+}
+
+func TestFirstCommandThatIsNotThere(t *testing.T) {
+	s := up(t)
+	_, err := s.Run(t.Context(), spec.Command{Argv: []string{"no-such-program"}})
+	if !errors.Is(err, ErrNotStarted) || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no such program: %v", err)
+	}
+	s.wants("echo next", "next\n")
+	s = up(t)
+	_, err = s.Run(t.Context(), spec.Command{Argv: []string{"/etc/hosts"}})
+	if !errors.Is(err, ErrNotStarted) || !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("no program: %v", err)
+	}
+	s.wants("echo next", "next\n")
+}
+
+// Both signal each other, since they are in one domain.
+func TestFirstCommandAndLaterOnesAreInOneDomain(t *testing.T) {
+	s := up(t)
+	p, err := s.Run(t.Context(), spec.Command{Argv: []string{"sleep", "60"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.wants("pkill -x sleep && echo told", "told\n")
+	if _, sig, _ := p.Wait(); sig == 0 {
+		t.Error("the first command outlived a signal of a later one")
+	}
+}
+
+// Alone is said only where it is so.
+func TestAlone(t *testing.T) {
+	for script, want := range map[string]bool{
+		"exit 0":                      true,
+		"sleep 60 & exit 0":           false,
+		"(setsid sleep 60 &); exit 0": false,
+	} {
+		s := up(t)
+		p, err := s.Run(t.Context(), spec.Command{Argv: []string{"bash", "-c", script + " >/dev/null 2>&1"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Alone(); got != want {
+			t.Errorf("%s: alone %v: want %v", script, got, want)
+		}
+	}
+}
+
+// An init that is not wanted in the end leaves nothing.
+func TestExpectedAndNotWanted(t *testing.T) {
+	e := Expect(func() (Options, error) { return options(), nil })
+	e.Close()
+	select {
+	case <-e.box.Done():
+	default:
+		t.Error("init is left")
+	}
+	failed := errors.New("no user")
+	e = Expect(func() (Options, error) { return Options{}, failed })
+	if _, err := e.Start(t.Context(), launchtest.Spec(t.TempDir())); !errors.Is(err, failed) {
+		t.Errorf("options that fail: %v", err)
+	}
+	e.Close()
+}
