@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -121,6 +122,9 @@ func (g *Group) write(s setting) error {
 }
 
 func exists(p string) bool { _, err := os.Lstat(p); return err == nil }
+
+// Dirs are the group's folders: empty, of v2 one, of v1 one a controller.
+func (g *Group) Dirs() []string { return slices.Clone(g.dirs) }
 
 // Add moves a process into the group; its children are born there.
 func (g *Group) Add(pid int) error {

@@ -36,6 +36,7 @@ type Status struct {
 	Why           string          `json:"why,omitempty"` // of failed: the cause and the remedy
 	Blueprint     BlueprintStatus `json:"blueprint"`
 	Walls         Walls           `json:"walls"`
+	Supervisor    Wall            `json:"supervisor"` // what it took from itself
 	Inference     InferenceStatus `json:"inference"`
 	NetworkPolicy PolicyStatus    `json:"network_policy"`
 	Agent         AgentStatus     `json:"agent"`

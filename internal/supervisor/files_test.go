@@ -153,6 +153,7 @@ func TestAgentLogIsBounded(t *testing.T) {
 func TestBrokenPolicyStaysOut(t *testing.T) {
 	dir := t.TempDir()
 	p := &policies{networkFile: filepath.Join(dir, "network-policy.yaml"), inferenceFile: filepath.Join(dir, "inference.yaml")}
+	p.files = onDisk{p.networkFile, p.inferenceFile}
 	good := "egress:\n  - host: api.github.com\n    port: 443\n"
 	write(t, p.networkFile, good)
 	if changed, err := p.loadNetwork(); err != nil || !changed {

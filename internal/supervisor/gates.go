@@ -19,7 +19,6 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/launch"
 	"github.com/nemoclaw/nemoclaw/internal/plan"
 	"github.com/nemoclaw/nemoclaw/internal/policy"
-	"github.com/nemoclaw/nemoclaw/internal/secret"
 )
 
 // modelLogLimit bounds the agent's own view of its model calls, in bytes.
@@ -45,7 +44,7 @@ func (k *keeper) gates(log *inference.Log) {
 	k.asks = newAsks(filepath.Join(k.place.RunDir(), "approvals.json"), func() time.Duration { return k.policies.network.Load().Hold() }, k.record.Event, k.policies.keep)
 	k.router = inference.New(inference.Config{
 		Policy:  k.policies.inference.Load,
-		Key:     k.key,
+		Key:     k.clerk.Key,
 		Record:  k.call,
 		Who:     k.callerName,
 		Log:     log,
@@ -80,15 +79,6 @@ func forgetProof(refused *os.File) {
 			}
 		}
 	})
-}
-
-// key gives the router one stored secret, when a call needs it.
-func (k *keeper) key(name string) ([]byte, error) {
-	s, err := secret.Open(k.place.Home().Secrets())
-	if err != nil {
-		return nil, err
-	}
-	return s.Get(name)
 }
 
 // holder is who has the socket local → remote, as init sees it.

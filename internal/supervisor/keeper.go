@@ -18,6 +18,8 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/launch"
 	"github.com/nemoclaw/nemoclaw/internal/session"
 	"github.com/nemoclaw/nemoclaw/internal/state"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/clerk"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/limit"
 )
 
 // keeper is one running sandbox. Its fields are set before its goroutines
@@ -38,7 +40,9 @@ type keeper struct {
 	box      *launch.Box
 	gate     *egress.Gate
 	router   *inference.Router
-	agent    *agent // nil where the blueprint starts none
+	clerk    *clerk.Clerk
+	limits   []limit.Proof // what we took from ourselves, as it was proved
+	agent    *agent        // nil where the blueprint starts none
 	sessions func(context.Context, net.Conn) error
 
 	stop context.CancelFunc // ends the sandbox
@@ -162,6 +166,9 @@ func (k *keeper) teardown(why string) {
 		k.gate.Close()
 	}
 	k.all.Wait()
+	if k.clerk != nil {
+		k.clerk.Dismiss()
+	}
 	if k.group != nil {
 		if n := k.group.OOMKills(); n > 0 {
 			why = fmt.Sprintf("%s; OOMKilled: %d processes went over the memory limit", why, n)

@@ -17,6 +17,7 @@ import (
 // for concurrent use.
 type policies struct {
 	networkFile, inferenceFile string
+	files                      files
 	networkOff                 bool
 
 	network   atomic.Pointer[policy.Policy]
@@ -27,10 +28,30 @@ type policies struct {
 	inferenceErr error      // protected by mu: likewise
 }
 
+// files are the two on disk: read and written by us until we are confined, and
+// by the clerk from then on.
+type files interface {
+	Network() ([]byte, error)
+	Inference() ([]byte, error)
+	EditNetwork(change func([]byte) ([]byte, error)) error
+}
+
+// onDisk implements files without a clerk.
+type onDisk struct{ network, inference string }
+
+func (d onDisk) Network() ([]byte, error)   { return os.ReadFile(d.network) }
+func (d onDisk) Inference() ([]byte, error) { return os.ReadFile(d.inference) }
+func (d onDisk) EditNetwork(change func([]byte) ([]byte, error)) error {
+	return state.EditDurable(d.network, 0o600, change)
+}
+
 // openPolicies reads both files; a broken one is an error, since there is no
 // last good one to go on with.
 func openPolicies(box state.Sandbox, set state.Settings) (*policies, error) {
-	p := &policies{networkFile: box.PolicyFile(), inferenceFile: box.InferenceFile(), networkOff: set.Walls.NetworkOff}
+	p := &policies{
+		networkFile: box.PolicyFile(), inferenceFile: box.InferenceFile(), files: onDisk{box.PolicyFile(), box.InferenceFile()},
+		networkOff: set.Walls.NetworkOff,
+	}
 	if _, err := p.loadNetwork(); err != nil {
 		return nil, err
 	}
@@ -52,7 +73,7 @@ func (p *policies) loadNetworkLocked() (changed bool, err error) {
 		p.network.CompareAndSwap(nil, policy.Open())
 		return false, nil
 	}
-	next, err := readPolicy(p.networkFile, policy.Parse)
+	next, err := policyFrom(p.networkFile, p.files.Network, policy.Parse)
 	p.networkErr = err
 	if err != nil {
 		return false, err
@@ -64,7 +85,7 @@ func (p *policies) loadNetworkLocked() (changed bool, err error) {
 func (p *policies) loadInference() (changed bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	next, err := readPolicy(p.inferenceFile, policy.ParseInference)
+	next, err := policyFrom(p.inferenceFile, p.files.Inference, policy.ParseInference)
 	p.inferenceErr = err
 	if err != nil {
 		return false, err
@@ -74,7 +95,11 @@ func (p *policies) loadInference() (changed bool, err error) {
 }
 
 func readPolicy[P any](file string, parse func(string, []byte) (P, error)) (P, error) {
-	data, err := os.ReadFile(file)
+	return policyFrom(file, func() ([]byte, error) { return os.ReadFile(file) }, parse)
+}
+
+func policyFrom[P any](file string, read func() ([]byte, error), parse func(string, []byte) (P, error)) (P, error) {
+	data, err := read()
 	if err != nil {
 		var none P
 		return none, fmt.Errorf("read policy: %w", err)
@@ -109,7 +134,7 @@ func (p *policies) keep(i approval.Item, allow bool) error {
 	if allow {
 		edit = policy.AddRule
 	}
-	err = state.EditDurable(p.networkFile, 0o600, func(text []byte) ([]byte, error) { return edit(text, entry) })
+	err = p.files.EditNetwork(func(text []byte) ([]byte, error) { return edit(text, entry) })
 	if err != nil {
 		return fmt.Errorf("add to policy: %w", err)
 	}

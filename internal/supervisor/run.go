@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/nemoclaw/nemoclaw/internal/audit"
@@ -17,6 +18,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/launch"
 	"github.com/nemoclaw/nemoclaw/internal/plan"
 	"github.com/nemoclaw/nemoclaw/internal/state"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/clerk"
 )
 
 // Options are what the starter of a supervisor wants to hear.
@@ -117,6 +119,9 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	if k.clerk, err = clerk.Hire(k.place); err != nil {
+		return err
+	}
 	if k.group, err = cgroup.Make(groupName(k.place), k.shares()); err != nil {
 		return err
 	}
@@ -125,15 +130,23 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 		return err
 	}
 	k.gates(modelLog)
+	answers, err := k.openControl()
+	if err != nil {
+		return err
+	}
+	if err = k.confine(ctx); err != nil {
+		answers.Close()
+		return err
+	}
+	// From here on nothing is opened that confine does not grant, and only from
+	// here on is a byte of the agent's read.
 	if err = k.serve(ctx); err != nil {
 		return err
 	}
 	k.watch(ctx)
 	k.all.Go(func() { k.asks.keepSaved(ctx) })
-	k.told(audit.Event{Kind: audit.Start, Verdict: "allow", Target: k.settings.Blueprint.Name + "@" + k.settings.Blueprint.Version, Proofs: proofs(k.box.Proofs())})
-	if err = k.openControl(ctx); err != nil {
-		return err
-	}
+	k.told(audit.Event{Kind: audit.Start, Verdict: "allow", Target: k.settings.Blueprint.Name + "@" + k.settings.Blueprint.Version, Proofs: slices.Concat(proofs(k.box.Proofs()), k.ownProofs())})
+	k.goServe(ctx, "control", func() error { return control.Serve(ctx, answers, offers{k}) })
 	if err = k.startAgent(ctx, o.Progress); err != nil {
 		return err
 	}
@@ -185,17 +198,11 @@ func (k *keeper) startAgent(ctx context.Context, progress func(string)) error {
 	return k.agent.await(ctx, progress)
 }
 
-// openControl begins to answer the operator. From here on `status` and `logs`
-// tell what is happening, while the agent still comes up.
-func (k *keeper) openControl(ctx context.Context) error {
-	l, err := control.Listen(k.place.ControlSocket())
-	if err != nil {
-		return err
-	}
+// openControl opens what answers the operator. Serving it begins later, before
+// the agent comes up, so that `status` and `logs` tell what is happening.
+func (k *keeper) openControl() (l net.Listener, err error) {
 	if k.sessions, err = k.sessionServer(); err != nil {
-		l.Close()
-		return err
+		return nil, err
 	}
-	k.goServe(ctx, "control", func() error { return control.Serve(ctx, l, offers{k}) })
-	return nil
+	return control.Listen(k.place.ControlSocket())
 }

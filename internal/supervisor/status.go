@@ -25,6 +25,7 @@ func (o offers) Status(ctx context.Context) control.Status {
 		State:         control.Running,
 		Blueprint:     k.content.status(k.settings.Blueprint),
 		Walls:         k.walls(),
+		Supervisor:    k.confined(),
 		Inference:     k.inferenceStatus(ctx),
 		NetworkPolicy: k.policyStatus(),
 		Agent:         control.AgentStatus{Name: "none", Running: true, Healthy: true},
@@ -41,7 +42,7 @@ func (o offers) Status(ctx context.Context) control.Status {
 	}
 	s.Notes = k.notes()
 	s.Healthy = k.book.Err() == nil && k.policies.broken() == nil && k.policies.brokenRoutes() == nil && s.Inference.Connected && s.Agent.Healthy &&
-		holds(s.Walls.Network) && holds(s.Walls.Filesystem) && holds(s.Walls.Process) && holds(s.Walls.Inference)
+		s.Supervisor.Enforced && holds(s.Walls.Network) && holds(s.Walls.Filesystem) && holds(s.Walls.Process) && holds(s.Walls.Inference)
 	return s
 }
 

@@ -35,6 +35,10 @@ func Compile() ([]unix.SockFilter, error) {
 	return compile(Table())
 }
 
+// CompileRows makes the filter of another table, whose rows are in the order of
+// their numbers.
+func CompileRows(table []Row) ([]unix.SockFilter, error) { return compile(table) }
+
 func compile(table []Row) ([]unix.SockFilter, error) {
 	spans, err := split(table)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/launch"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/state"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/clerk"
 )
 
 // app is what every command works with.
@@ -37,6 +38,9 @@ func Run(args []string) int {
 	a := &app{voice: voice, home: home, driver: native.Driver{Missing: missing}}
 	if len(args) > 1 && args[1] == supervisorWord {
 		return say.Fail(voice.Err, a.supervise(args[2:]))
+	}
+	if len(args) > 1 && args[1] == clerk.Word {
+		return say.Fail(voice.Err, a.clerk(args[2:]))
 	}
 	if c, rest, ok := a.quick(args[1:]); ok {
 		return say.Fail(voice.Err, a.alone(c, rest))

@@ -58,6 +58,7 @@ func (a *app) printStatus(st control.Status) {
 		a.printPolicy(st)
 		a.voice.Result("Uptime %s", say.Span(time.Duration(st.UptimeSeconds)*time.Second))
 		a.printWalls(st.Walls)
+		a.printSupervisor(st.Supervisor)
 		a.printAgent(st.Agent)
 	}
 	a.printContent(st.Blueprint)
@@ -152,6 +153,15 @@ func (a *app) printWalls(w control.Walls) {
 		}
 		a.voice.Result("%s", trimmed(fmt.Sprintf("  %-10s %s  %s", wall.name, state, proof)))
 	}
+}
+
+// printSupervisor says what the keeper of the walls took from itself.
+func (a *app) printSupervisor(w control.Wall) {
+	if !w.Enforced {
+		a.voice.Result("Supervisor %s", a.voice.Paint("31", cmp.Or(say.Clean(w.Proof), "not confined")))
+		return
+	}
+	a.voice.Result("Supervisor confined  %s", say.Clean(w.Proof))
 }
 
 func trimmed(s string) string {

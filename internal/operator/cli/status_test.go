@@ -22,6 +22,7 @@ func healthy() control.Status {
 		Name: "my-assistant", State: control.Running, Healthy: true,
 		Blueprint:     control.BlueprintStatus{Name: "openclaw", Version: "0.4.1", Digest: "sha256:a3de", Verified: true, Base: "this machine's /usr, not pinned"},
 		Walls:         control.Walls{Network: wall, Filesystem: wall, Process: wall, Inference: wall},
+		Supervisor:    control.Wall{Enforced: true, Proof: "open /home/me: permission denied"},
 		Inference:     control.InferenceStatus{Model: "ollama/qwen3:8b", Connected: true},
 		NetworkPolicy: control.PolicyStatus{Active: true, Rules: 4},
 		Agent:         control.AgentStatus{Name: "openclaw", Running: true, Healthy: true},
@@ -43,6 +44,17 @@ Walls
 `
 	if got := printed(healthy()); !strings.HasPrefix(got, want) {
 		t.Errorf("got\n%s\nwant it to begin with\n%s", got, want)
+	}
+}
+
+func TestStatusShowsTheSupervisor(t *testing.T) {
+	st := healthy()
+	if got, want := printed(st), "Supervisor confined  open /home/me: permission denied\n"; !strings.Contains(got, want) {
+		t.Errorf("got\n%s\nwant %q in it", got, want)
+	}
+	st.Supervisor = control.Wall{}
+	if got, want := printed(st), "Supervisor not confined\n"; !strings.Contains(got, want) {
+		t.Errorf("got\n%s\nwant %q in it", got, want)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/driver/native"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/state"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/clerk"
 )
 
 func emptyApp(t *testing.T) (*app, *bytes.Buffer) {
@@ -35,8 +36,10 @@ func TestReserved(t *testing.T) {
 			t.Errorf("a sandbox could be called %q", c.Name())
 		}
 	}
-	if _, err := state.ParseName(supervisorWord); err == nil {
-		t.Errorf("a sandbox could be called %q", supervisorWord)
+	for _, word := range []string{supervisorWord, clerk.Word} {
+		if _, err := state.ParseName(word); err == nil {
+			t.Errorf("a sandbox could be called %q", word)
+		}
 	}
 }
 

@@ -1,0 +1,154 @@
+package clerk
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/state"
+)
+
+// Word is the door of the clerk's process: `nemoclaw clerk NAME`, with the wire
+// as descriptor Descriptor.
+const (
+	Word       = "clerk"
+	Descriptor = 3
+)
+
+// Clerk is the supervisor's side. It is safe for concurrent use; questions are
+// answered one after the other.
+type Clerk struct {
+	wire  net.Conn
+	ready chan error // the clerk's first word
+	gone  chan struct{}
+	pid   int
+
+	mu  sync.Mutex
+	in  *json.Decoder // protected by mu, once ready
+	out *json.Encoder // protected by mu
+}
+
+// Hire starts the clerk of place, from the program that this process runs. It
+// does not wait until it is ready.
+func Hire(place state.Sandbox) (*Clerk, error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("start the clerk: %w", err)
+	}
+	near, far := os.NewFile(uintptr(pair[0]), "clerk"), os.NewFile(uintptr(pair[1]), "supervisor")
+	defer near.Close()
+	defer far.Close()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args = []string{"nemoclaw", Word, string(place.Name())}
+	cmd.Dir = "/"
+	cmd.Env = []string{"NEMOCLAW_HOME=" + place.Home().Dir}
+	cmd.Stderr = os.Stderr
+	cmd.ExtraFiles = []*os.File{far} // descriptor 3
+	wire, err := net.FileConn(near)
+	if err != nil {
+		return nil, fmt.Errorf("start the clerk: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		wire.Close()
+		return nil, fmt.Errorf("start the clerk: %w", err)
+	}
+	c := newClerk(wire)
+	c.pid = cmd.Process.Pid
+	go func() {
+		_ = cmd.Wait() // that it ended is all that counts
+		close(c.gone)
+	}()
+	return c, nil
+}
+
+func newClerk(wire net.Conn) *Clerk {
+	c := &Clerk{wire: wire, ready: make(chan error, 1), gone: make(chan struct{}), in: json.NewDecoder(wire), out: json.NewEncoder(wire)}
+	go func() { c.ready <- c.in.Decode(&answer{}) }()
+	return c
+}
+
+// Await returns when the clerk is confined and answers, or why it never will.
+// It is called once, before any question.
+func (c *Clerk) Await(ctx context.Context) error {
+	select {
+	case err := <-c.ready:
+		if err != nil {
+			return fmt.Errorf("the clerk did not start: %w; its last words are in supervisor.log", err)
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Gone is closed when the process has ended.
+func (c *Clerk) Gone() <-chan struct{} { return c.gone }
+
+// Dismiss ends the clerk and waits for its end.
+func (c *Clerk) Dismiss() {
+	c.wire.Close()
+	<-c.gone
+}
+
+// Network is the text of the network policy.
+func (c *Clerk) Network() ([]byte, error) {
+	a, err := c.ask(question{Op: opNetwork})
+	return a.Data, err
+}
+
+// Inference is the text of the inference policy.
+func (c *Clerk) Inference() ([]byte, error) {
+	a, err := c.ask(question{Op: opInference})
+	return a.Data, err
+}
+
+// Key is a stored secret that the inference policy names.
+func (c *Clerk) Key(name string) ([]byte, error) {
+	a, err := c.ask(question{Op: opKey, Name: name})
+	return a.Data, err
+}
+
+// tries is how often an edit begins anew because somebody else was faster.
+const tries = 100
+
+// EditNetwork changes the network policy durably, after the edits of others.
+func (c *Clerk) EditNetwork(change func([]byte) ([]byte, error)) error {
+	for range tries {
+		old, err := c.Network()
+		if err != nil {
+			return err
+		}
+		text, err := change(old)
+		if err != nil {
+			return err
+		}
+		a, err := c.ask(question{Op: opReplace, Old: old, New: text})
+		if err != nil || !a.Changed {
+			return err
+		}
+	}
+	return errors.New("the file is changed all the time")
+}
+
+func (c *Clerk) ask(q question) (answer, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var a answer
+	if err := c.out.Encode(q); err != nil {
+		return a, fmt.Errorf("ask the clerk: %w", err)
+	}
+	if err := c.in.Decode(&a); err != nil {
+		return a, fmt.Errorf("ask the clerk: %w", err)
+	}
+	if a.Error != "" {
+		return answer{}, &Refused{a.Error, a.Hint}
+	}
+	return a, nil
+}

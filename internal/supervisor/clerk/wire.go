@@ -1,0 +1,79 @@
+package clerk
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+)
+
+// The words of a question.
+const (
+	opNetwork   = "network"   // -> the text of the network policy
+	opInference = "inference" // -> the text of the inference policy
+	opReplace   = "replace"   // the network policy, where its text is Old, by New
+	opKey       = "key"       // -> the stored secret Name
+)
+
+// question is what the supervisor asks, one JSON value each. The first thing
+// on the wire is the clerk's own word: an empty answer, once it is confined.
+type question struct {
+	Op   string `json:"op"`
+	Name string `json:"name,omitempty"`
+	Old  []byte `json:"old,omitempty"`
+	New  []byte `json:"new,omitempty"`
+}
+
+// answer has data, or says why not.
+type answer struct {
+	Data    []byte `json:"data,omitempty"`
+	Changed bool   `json:"changed,omitempty"` // of replace: the text on disk is not Old
+	Error   string `json:"error,omitempty"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// longest bounds one question, in bytes of JSON: two policies.
+const longest = 16 << 20
+
+// Refused is what the clerk says in place of data.
+type Refused struct{ Message, Remedy string }
+
+func (r *Refused) Error() string { return r.Message }
+
+// Hint is what helps, empty where nothing is known to.
+func (r *Refused) Hint() string { return r.Remedy }
+
+func failed(err error) answer {
+	a := answer{Error: err.Error()}
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		a.Hint = h.Hint()
+	}
+	return a
+}
+
+// bounded ends a reader after a number of bytes that is set anew for each
+// question.
+type bounded struct {
+	io.Reader
+	left int
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errors.New("a question without end")
+	}
+	n, err := b.Reader.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
+
+// decoder reads questions from r, each at most longest.
+func decoder(r io.Reader) func(*question) error {
+	b := &bounded{Reader: r}
+	d := json.NewDecoder(b)
+	d.DisallowUnknownFields()
+	return func(q *question) error {
+		b.left = longest
+		return d.Decode(q)
+	}
+}
