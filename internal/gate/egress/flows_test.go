@@ -175,7 +175,11 @@ func TestRequestsInDisguise(t *testing.T) {
 			c := b.dial("plain.example", 8080)
 			io.WriteString(c, first)
 			io.WriteString(c, evil)
-			b.mustReset(c)
+			// Cut in the middle: a reset nearly always, an end of file where the
+			// other side's own end was quicker; never an answer.
+			if got, err := io.ReadAll(c); len(got) > 0 || err != nil && !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("got %q, %v: want the end", got, err)
+			}
 		})
 	}
 	mu.Lock()
