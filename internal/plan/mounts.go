@@ -50,7 +50,7 @@ func mounts(in Input) []spec.Mount {
 		m = append(m, spec.Mount{Kind: kind, Source: x.Host, Target: x.Target, ReadOnly: x.ReadOnly, Owner: true})
 	}
 	for _, f := range in.Files {
-		m = append(m, spec.Mount{Kind: spec.Bind, Source: f.Host, Target: f.Target, ReadOnly: true, NoExec: true, Links: true})
+		m = append(m, shown(f.Host, f.Target))
 	}
 	return m
 }
@@ -85,9 +85,16 @@ func etcMounts(in Input) []spec.Mount {
 				m = append(m, spec.Mount{Kind: spec.Dir, Target: d, Mode: passOnly})
 			}
 		}
-		m = append(m, spec.Mount{Kind: spec.Bind, Source: e.Path, Target: e.Path, ReadOnly: true, NoExec: true, Links: true})
+		if in.Trust == nil || e.Path != CertificateFolder {
+			m = append(m, shown(e.Path, e.Path))
+		}
 	}
-	return m
+	return append(m, in.Trust.mounts(in.System)...)
+}
+
+// shown is a file or folder of the host's that is data.
+func shown(source, target string) spec.Mount {
+	return spec.Mount{Kind: spec.Bind, Source: source, Target: target, ReadOnly: true, NoExec: true, Links: true}
 }
 
 // parents are the folders above p and below the root, outermost first.
@@ -174,6 +181,7 @@ func rules(in Input) []spec.PathRule {
 		}
 		r = append(r, spec.PathRule{Path: e.Path, Access: access})
 	}
+	r = append(r, in.Trust.rules(in.System.Etc)...)
 	r = append(r, spec.PathRule{Path: "/proc", Access: spec.Read})
 	for _, n := range nodes {
 		r = append(r, spec.PathRule{Path: "/dev/" + n, Access: spec.Device})

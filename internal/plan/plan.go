@@ -41,6 +41,17 @@ type Input struct {
 	// creation. The built-up root stays: a sandbox has no other.
 	FilesystemOff bool
 	Zone          string // TZ, empty for the host's local time
+	// Trust is what programs inside trust; nil: what the machine does.
+	Trust *Trust
+}
+
+// Trust are the certificates that programs inside trust, in a folder that was
+// made for this sandbox, and the places that are to show them.
+type Trust struct {
+	Folder       string   // of the host; shown as CertificateFolder
+	Bundle, Java string   // the bundle and Java's store, below Folder
+	Bundles      []string // further places of a bundle, on this machine
+	JavaStores   []string // and of Java's store
 }
 
 // Shown is one host file shown read-only inside.
@@ -150,6 +161,7 @@ func environment(in Input) []string {
 	if in.Zone != "" {
 		env = append(env, "TZ="+in.Zone)
 	}
+	env = append(env, in.Trust.environment()...)
 	for _, e := range in.Env {
 		key, _, _ := strings.Cut(e, "=")
 		env = slices.DeleteFunc(env, func(x string) bool { return strings.HasPrefix(x, key+"=") })

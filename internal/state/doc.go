@@ -16,6 +16,8 @@
 //	NAME/workspace/           the sandbox's /sandbox
 //	NAME/generations/N/       one an upgrade or rebuild, with the digest that is locked
 //	NAME/active               link to generations/N, switched atomically
+//	NAME/authority.pem        its certificate authority, with the key
+//	NAME/trust/               the certificates that its programs trust
 //	NAME/audit/               the book
 //	NAME/run/                 lock, control socket, logs
 //	blueprints/ secrets/ anchors/

@@ -51,6 +51,13 @@ func (s Sandbox) Anchor() string { return filepath.Join(s.home.Anchors(), string
 // HostKeyFile is the private SSH host key of its connect, exec and copy sessions.
 func (s Sandbox) HostKeyFile() string { return s.in("host_key") }
 
+// AuthorityFile is its certificate authority's certificate and key. The key is
+// never inside.
+func (s Sandbox) AuthorityFile() string { return s.in("authority.pem") }
+
+// TrustDir is what its programs trust, bound read-only into the sandbox.
+func (s Sandbox) TrustDir() string { return s.in("trust") }
+
 // RunDir holds what a running supervisor needs.
 func (s Sandbox) RunDir() string { return s.in("run") }
 

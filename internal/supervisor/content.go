@@ -106,6 +106,7 @@ func (k *keeper) planInput(system plan.System) plan.Input {
 			Pids: k.settings.Limits.Pids, Files: k.settings.Limits.Files, TmpBytes: k.settings.Limits.TmpBytes,
 		},
 		FilesystemOff: k.settings.Walls.FilesystemOff,
+		Trust:         k.trust,
 	}
 	for _, m := range k.settings.Mounts {
 		in.Mounts = append(in.Mounts, plan.Mount{Host: m.Host, Target: m.Sandbox, ReadOnly: m.ReadOnly})

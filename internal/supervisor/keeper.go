@@ -11,11 +11,13 @@ import (
 	"time"
 
 	"github.com/nemoclaw/nemoclaw/internal/audit"
+	"github.com/nemoclaw/nemoclaw/internal/authority"
 	"github.com/nemoclaw/nemoclaw/internal/cgroup"
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 	"github.com/nemoclaw/nemoclaw/internal/gate/egress"
 	"github.com/nemoclaw/nemoclaw/internal/gate/inference"
 	"github.com/nemoclaw/nemoclaw/internal/launch"
+	"github.com/nemoclaw/nemoclaw/internal/plan"
 	"github.com/nemoclaw/nemoclaw/internal/session"
 	"github.com/nemoclaw/nemoclaw/internal/state"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor/clerk"
@@ -33,6 +35,8 @@ type keeper struct {
 	book     *audit.Book
 	record   *recorder
 	policies *policies
+	ca       *authority.Authority
+	trust    *plan.Trust
 	page     *notes // POLICY.md, for the agent
 	asks     *asks
 	log      *agentLog

@@ -83,6 +83,9 @@ func prepare(ctx context.Context, place state.Sandbox, progress func(string)) (*
 	if err := os.MkdirAll(place.RunDir(), 0o700); err != nil {
 		return nil, fmt.Errorf("make %s: %w", place.RunDir(), err)
 	}
+	if k.ca, k.trust, err = openAuthority(place, set.Name, k.began); err != nil {
+		return nil, err
+	}
 	if k.log, err = openAgentLog(place.AgentLog()); err != nil {
 		return nil, err
 	}
