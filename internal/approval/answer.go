@@ -25,7 +25,7 @@ func (e *BadAnswer) Hint() string { return e.Want }
 // holds is ended by a denial, and what was denied can be allowed. Connections
 // that wait then learn it by Claim. For Always the caller writes the rule
 // into the policy first.
-func (d *Desk) Answer(now time.Time, id string, a Answer) (Item, error) {
+func (d *Desk) Answer(now Moment, id string, a Answer) (Item, error) {
 	d.tick(now)
 	it := d.find(id)
 	if it == nil {
@@ -59,9 +59,10 @@ func (a Answer) check() error {
 }
 
 // settle writes the answer down.
-func (d *Desk) settle(now time.Time, it *Item, a Answer) {
+func (d *Desk) settle(now Moment, it *Item, a Answer) {
 	it.claims, it.Held, it.Lapsed = it.Held, 0, false
-	it.Answered, it.Until = now, time.Time{}
+	it.Answered = now.Wall
+	it.Until, it.BootUntil, it.Run = time.Time{}, 0, ""
 	d.byQ[it.Question] = it
 	switch {
 	case a.Scope == Always:
@@ -71,10 +72,13 @@ func (d *Desk) settle(now time.Time, it *Item, a Answer) {
 		}
 		d.forget(it)
 	case !a.Allow:
-		it.State, it.Until = StateDenied, now.Add(retry)
+		it.State = StateDenied
+		it.lasts(now, retry)
 	case a.Scope == For:
-		it.State, it.Until = StateUntil, now.Add(a.For)
+		it.State = StateUntil
+		it.lasts(now, a.For)
 	default:
-		it.State, it.Until = StateOnce, now.Add(retry)
+		it.State = StateOnce
+		it.lasts(now, retry)
 	}
 }

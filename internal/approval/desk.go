@@ -22,7 +22,7 @@ type Desk struct {
 	items []*Item            // in the order of asking
 	byQ   map[Question]*Item // the newest of each that is not over
 	next  uint64             // of IDs
-	now   time.Time          // of this call
+	now   Moment             // of this call
 }
 
 // NewDesk makes an empty desk that holds at most limit pending questions; what
@@ -34,7 +34,7 @@ func NewDesk(limit int) *Desk {
 // Ask says what a new connection does. With Wait it is held under the ID, and
 // ends with Claim or Lapsed. Allowed on a once grant takes the grant: the
 // connection ends with Used or Released.
-func (d *Desk) Ask(now time.Time, q Question) (id string, what Decision) {
+func (d *Desk) Ask(now Moment, q Question) (id string, what Decision) {
 	d.tick(now)
 	it := d.byQ[q]
 	if it == nil {
@@ -58,7 +58,7 @@ func (d *Desk) Ask(now time.Time, q Question) (id string, what Decision) {
 }
 
 // again: the question is pending.
-func (it *Item) again(now time.Time) Decision {
+func (it *Item) again(now Moment) Decision {
 	it.count(now)
 	if it.Lapsed {
 		return Decision{Why: fmt.Sprintf("question %s is not answered yet", it.ID)}
@@ -67,7 +67,7 @@ func (it *Item) again(now time.Time) Decision {
 	return Decision{Wait, "the operator is asked: " + it.ID}
 }
 
-func (it *Item) count(now time.Time) { it.Count, it.Last = it.Count+1, now }
+func (it *Item) count(now Moment) { it.Count, it.Last = it.Count+1, now.Wall }
 
 // take uses a once grant that is free.
 func (it *Item) take() bool {
@@ -79,11 +79,11 @@ func (it *Item) take() bool {
 }
 
 // open asks a new question.
-func (d *Desk) open(now time.Time, q Question) (string, Decision) {
+func (d *Desk) open(now Moment, q Question) (string, Decision) {
 	if d.pending() >= d.limit {
 		return "", Decision{Why: fmt.Sprintf("%d questions wait for the operator, and no more are taken", d.limit)}
 	}
-	it := &Item{ID: makeID(d.next), Question: q, State: StatePending, Asked: now, Notice: notice(q.Host)}
+	it := &Item{ID: makeID(d.next), Question: q, State: StatePending, Asked: now.Wall, Notice: notice(q.Host)}
 	d.next++
 	d.items = append(d.items, it)
 	d.byQ[q] = it
@@ -102,7 +102,7 @@ func (d *Desk) pending() int {
 
 // Claim says what becomes of a connection that was held under the ID, once its
 // question is answered. Of several that waited, a once lets one through.
-func (d *Desk) Claim(now time.Time, id string) Decision {
+func (d *Desk) Claim(now Moment, id string) Decision {
 	d.tick(now)
 	it := d.find(id)
 	if it == nil {
@@ -140,7 +140,7 @@ func (it *Item) claim() Decision {
 // Lapsed: a connection held under the ID waits no longer, since its hold ended
 // or its client left. The question stays, and the next connection fails at once
 // until it is answered.
-func (d *Desk) Lapsed(now time.Time, id string) {
+func (d *Desk) Lapsed(now Moment, id string) {
 	d.tick(now)
 	it := d.find(id)
 	switch {
@@ -155,7 +155,7 @@ func (d *Desk) Lapsed(now time.Time, id string) {
 
 // Used: a connection got through on the answer. A once is over; false means
 // that nothing allowed it any more and that it must end.
-func (d *Desk) Used(now time.Time, id string) bool {
+func (d *Desk) Used(now Moment, id string) bool {
 	d.tick(now)
 	it := d.find(id)
 	switch {
@@ -171,7 +171,7 @@ func (d *Desk) Used(now time.Time, id string) bool {
 // Released: a connection that had taken a once did not get through, and the
 // grant is free again for what is left of its minute, unless the question was
 // asked anew since.
-func (d *Desk) Released(now time.Time, id string) {
+func (d *Desk) Released(now Moment, id string) {
 	d.tick(now)
 	it := d.find(id)
 	if it == nil || it.State != StateOnce {
@@ -188,7 +188,7 @@ func (d *Desk) Released(now time.Time, id string) {
 func (d *Desk) end(it *Item) {
 	it.State = StateExpired
 	if it.Until.IsZero() {
-		it.Until = d.now
+		it.Until = d.now.Wall
 	}
 	d.forget(it)
 }
@@ -200,11 +200,11 @@ func (d *Desk) forget(it *Item) {
 }
 
 // tick moves the time on and ends what is over.
-func (d *Desk) tick(now time.Time) {
+func (d *Desk) tick(now Moment) {
 	d.now = now
 	d.items = slices.DeleteFunc(d.items, func(it *Item) bool {
 		d.age(it)
-		return it.over() && now.Sub(latest(it.Last, it.Until, it.Answered)) > past
+		return it.over() && now.Wall.Sub(latest(it.Last, it.Until, it.Answered)) > past
 	})
 }
 
@@ -213,7 +213,7 @@ func (d *Desk) tick(now time.Time) {
 func (d *Desk) age(it *Item) {
 	switch it.State {
 	case StatePending:
-		if it.Held == 0 && d.now.Sub(it.Last) > waiting {
+		if it.Held == 0 && d.now.Wall.Sub(it.Last) > waiting {
 			d.end(it)
 		}
 	case StateUntil, StateDenied:
@@ -221,17 +221,11 @@ func (d *Desk) age(it *Item) {
 			d.end(it)
 		}
 	case StateOnce:
-		late := it.Taken && d.now.Sub(it.Until) > dial
+		late := it.Taken && d.now.Wall.Sub(it.Until) > dial
 		if late || !it.Taken && !it.holds(d.now) {
 			d.end(it)
 		}
 	}
-}
-
-// holds: a clock that was set back before the answer ends it, too, as nobody
-// knows how long it would last.
-func (it *Item) holds(now time.Time) bool {
-	return !now.Before(it.Answered) && now.Before(it.Until)
 }
 
 // over: nothing waits for it and no connection finds it.
@@ -253,7 +247,7 @@ func (d *Desk) find(id string) *Item {
 
 // List gives copies of all there is: what is pending first, in the order of
 // asking, then the rest, the latest first.
-func (d *Desk) List(now time.Time) []Item {
+func (d *Desk) List(now Moment) []Item {
 	d.tick(now)
 	list := make([]Item, 0, len(d.items))
 	for _, it := range d.items {

@@ -25,8 +25,9 @@ type script struct {
 
 func newScript(t *testing.T) *script { return &script{t, NewDesk(4)} }
 
-func at(seconds float64) time.Time {
-	return start.Add(time.Duration(seconds * float64(time.Second)))
+func at(seconds float64) Moment {
+	d := time.Duration(seconds * float64(time.Second))
+	return Moment{Wall: start.Add(d), Boot: time.Hour + d, Run: "first"}
 }
 
 func (s *script) ask(sec float64, q Question, want Kind) string {
@@ -153,11 +154,29 @@ func TestUntil(t *testing.T) {
 	s.state(3601, id, StateExpired)
 }
 
-func TestUntilEndsWhenTheClockIsSetBack(t *testing.T) {
-	s := newScript(t)
-	id := s.ask(0, curl, Wait)
-	s.answer(1, id, Answer{Allow: true, Scope: For, For: time.Hour}, StateUntil)
-	s.ask(-7200, curl, Wait)
+// TestUntilEndsByTheEarlierClock: whatever is done to the wall clock, and
+// however long the machine slept, an hour is no longer than an hour.
+func TestUntilEndsByTheEarlierClock(t *testing.T) {
+	for name, c := range map[string]struct {
+		later Moment
+		want  Kind
+	}{
+		"within the hour":             {Moment{start.Add(59 * time.Minute), time.Hour + 59*time.Minute, "first"}, Allowed},
+		"the wall clock was set back": {Moment{start.Add(-2 * time.Hour), time.Hour + time.Minute, "first"}, Wait},
+		"set back a little, and over": {Moment{start.Add(30 * time.Minute), 2*time.Hour + time.Second, "first"}, Wait},
+		"set forward":                 {Moment{start.Add(2 * time.Hour), time.Hour + time.Minute, "first"}, Wait},
+		"the machine started anew":    {Moment{start.Add(time.Minute), time.Minute, "second"}, Wait},
+		"and its date is wrong":       {Moment{start.Add(time.Second), time.Hour + time.Second, "second"}, Wait},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t)
+			id := s.ask(0, curl, Wait)
+			s.answer(0, id, Answer{Allow: true, Scope: For, For: time.Hour}, StateUntil)
+			if _, got := s.d.Ask(c.later, curl); got.Kind != c.want {
+				t.Errorf("%s (%s), want %s", got.Kind, got.Why, c.want)
+			}
+		})
+	}
 }
 
 func TestUntilIsTakenBack(t *testing.T) {
@@ -285,7 +304,7 @@ func TestAnswerWhileAskedAgain(t *testing.T) {
 func TestLookAlikesAreFlagged(t *testing.T) {
 	d := NewDesk(9)
 	for host, flagged := range map[string]bool{"github.com": false, "xn--gthub-n4a.com": true, "www.xn--80ak6aa92e.com": true} {
-		id, _ := d.Ask(start, Question{Host: host, Port: 443})
+		id, _ := d.Ask(at(0), Question{Host: host, Port: 443})
 		if it := d.find(id); (it.Notice != "") != flagged {
 			t.Errorf("%s: %q", host, it.Notice)
 		}
@@ -338,6 +357,18 @@ func TestSnapshot(t *testing.T) {
 		t.Fatal("an ID came back")
 	}
 	s.ask(3602, Question{Host: "hour.org", Port: 443}, Wait)
+}
+
+// TestSnapshotOfAnOlderForm has a grant without the second clock: it ends.
+func TestSnapshotOfAnOlderForm(t *testing.T) {
+	it := Item{ID: "a2b3", Question: curl, State: StateUntil, Asked: start, Last: start, Answered: start, Until: start.Add(time.Hour)}
+	d, err := Restore(4, Snapshot{Version: 1, Items: []Item{it}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, got := d.Ask(at(1), curl); got.Kind != Wait {
+		t.Errorf("%s: %s", got.Kind, got.Why)
+	}
 }
 
 func TestRestoreRefuses(t *testing.T) {

@@ -45,7 +45,9 @@ type Item struct {
 	Lapsed bool      `json:"lapsed,omitempty"` // a connection waited in vain: the next fails at once
 	Taken  bool      `json:"taken,omitempty"`  // once: a connection is being made on it
 
-	Answered time.Time `json:"answered,omitzero"`
+	Answered  time.Time     `json:"answered,omitzero"`
+	BootUntil time.Duration `json:"boot_until,omitzero"` // Until by the machine's other clock, Moment.Boot
+	Run       string        `json:"run,omitempty"`       // of the machine in which it was answered
 
 	claims int // connections that waited when it was answered and have not asked what for
 }

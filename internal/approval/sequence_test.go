@@ -12,7 +12,7 @@ import (
 type world struct {
 	t       *testing.T
 	d       *Desk
-	now     time.Time
+	now     Moment
 	held    []string         // IDs of connections that wait
 	making  []string         // of connections that were let pass on a once
 	granted map[string]grant // by ID
@@ -31,7 +31,7 @@ type grant struct {
 const limit = 5
 
 func newWorld(t *testing.T) *world {
-	return &world{t: t, d: NewDesk(limit), now: start, granted: map[string]grant{}, used: map[string]int{}, ids: map[string]bool{}}
+	return &world{t: t, d: NewDesk(limit), now: at(0), granted: map[string]grant{}, used: map[string]int{}, ids: map[string]bool{}}
 }
 
 // steps of the time between two acts: mostly short, now and then over the ends
@@ -44,7 +44,7 @@ func (w *world) play(acts []byte) {
 	for len(acts) >= 2 {
 		act, arg := acts[0]%24, acts[1]
 		acts = acts[2:]
-		w.now = w.now.Add(steps[arg%16])
+		w.pass(steps[arg%16])
 		switch act {
 		case 0, 1, 2, 3, 4, 5, 6, 7:
 			w.ask(arg)
@@ -63,6 +63,11 @@ func (w *world) play(acts []byte) {
 		}
 		w.laws()
 	}
+}
+
+// pass moves both clocks on.
+func (w *world) pass(d time.Duration) {
+	w.now.Wall, w.now.Boot = w.now.Wall.Add(d), w.now.Boot+d
 }
 
 func (w *world) ask(arg byte) {
@@ -102,8 +107,8 @@ func (w *world) passes(id string, q Question) {
 	case g.state != StateUntil:
 		w.t.Fatalf("%s: passed while %s", id, g.state)
 	}
-	if !g.until.IsZero() && !w.now.Before(g.until) {
-		w.t.Fatalf("%s: passed at %s, after its end %s", id, w.now, g.until)
+	if !g.until.IsZero() && !w.now.Wall.Before(g.until) {
+		w.t.Fatalf("%s: passed at %s, after its end %s", id, w.now.Wall, g.until)
 	}
 }
 
@@ -123,7 +128,7 @@ func (w *world) answer(arg byte) {
 	}
 	w.granted[it.ID] = grant{it.Question, got.Until, got.State}
 	w.used[it.ID] = 0 // an answer of its own
-	if a.Allow && a.Scope == For && !got.Until.Equal(w.now.Add(a.For)) {
+	if a.Allow && a.Scope == For && !got.Until.Equal(w.now.Wall.Add(a.For)) {
 		w.t.Fatalf("%s: until %s, not for %s", it.ID, got.Until, a.For)
 	}
 }
@@ -208,7 +213,7 @@ func (w *world) laws() {
 				w.t.Fatalf("%s: %d wait, it says %d", it.ID, waiting[it.ID], it.Held)
 			}
 		}
-		if it.State == StateUntil && !w.now.Before(it.Until) {
+		if it.State == StateUntil && !w.now.Wall.Before(it.Until) {
 			w.t.Fatalf("%s outlived its end", it.ID)
 		}
 	}

@@ -1,9 +1,11 @@
 package supervisor
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nemoclaw/nemoclaw/internal/approval"
@@ -60,12 +62,12 @@ func shown(i approval.Item) control.Approval {
 //
 // A denied address of a name is denied itself: the question was about it, not
 // about the name.
-func entryOf(i approval.Item, allow bool) (policy.Entry, error) {
+func entryOf(i approval.Item, allow bool, by string, now time.Time) (policy.Entry, error) {
 	port, err := policy.ParsePort(strconv.Itoa(i.Port))
 	if err != nil {
 		return policy.Entry{}, err
 	}
-	e := policy.Entry{Host: i.Host, Port: port, Note: "answered for " + i.Program}
+	e := policy.Entry{Host: i.Host, Port: port, Note: answerNote(i, allow, by, now)}
 	switch a := i.Addr; {
 	case !a.IsValid():
 	case e.Host == "" || !allow:
@@ -75,6 +77,32 @@ func entryOf(i approval.Item, allow bool) (policy.Entry, error) {
 	}
 	return e, nil
 }
+
+// answerNote says who answered, when and to whom. The program's path is the
+// agent's to choose, and must not make the file one that cannot be edited. What
+// refuses a request repeats the note of a denial, to the agent too, which needs
+// not know the operator's name.
+func answerNote(i approval.Item, allow bool, by string, now time.Time) string {
+	word := "allowed"
+	if !allow {
+		word = "denied"
+		if _, uid, found := strings.Cut(by, " (uid "); found {
+			by = "uid " + strings.TrimSuffix(uid, ")")
+		}
+	}
+	if by != "" {
+		by = " by " + by
+	}
+	program := strconv.QuoteToASCII(i.Program)
+	program = program[1 : len(program)-1]
+	if len(program) > noteProgram {
+		program = "..." + program[len(program)-noteProgram:]
+	}
+	return fmt.Sprintf("%s%s on %s, asked for by %s", word, by, now.UTC().Format("2006-01-02 15:04 MST"), program)
+}
+
+// noteProgram bounds the program's path in a note, in bytes.
+const noteProgram = 200
 
 func target(q approval.Question) string {
 	host := q.Host

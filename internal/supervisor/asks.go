@@ -17,7 +17,7 @@ import (
 )
 
 // pendingLimit is how many questions may wait for the operator at once.
-const pendingLimit = 64
+const pendingLimit = 1000
 
 // asks stands between the gate, which waits, and the operator, who answers.
 // It implements egress.Asker and is safe for concurrent use.
@@ -25,7 +25,8 @@ type asks struct {
 	file   string // where the desk lies between starts
 	hold   func() time.Duration
 	record func(audit.Event)
-	keep   func(i approval.Item, allow bool) error // writes an "always" into the policy file
+	keep   keeping
+	clock  clock
 
 	changed chan struct{} // to the saver
 	saving  sync.Mutex    // before mu
@@ -35,10 +36,13 @@ type asks struct {
 	waiting map[string][]chan struct{} // protected by mu: by question, closed when it is answered
 }
 
+// keeping writes an "always" into the policy file, and whose word it was.
+type keeping func(i approval.Item, allow bool, by string) error
+
 // newAsks goes on with the questions that file has from before a restart; one
 // that cannot be read has none, which only means that they are asked again.
-func newAsks(file string, hold func() time.Duration, record func(audit.Event), keep func(approval.Item, bool) error) *asks {
-	a := &asks{file: file, hold: hold, record: record, keep: keep, changed: make(chan struct{}, 1), waiting: map[string][]chan struct{}{}}
+func newAsks(file string, hold func() time.Duration, record func(audit.Event), keep keeping) *asks {
+	a := &asks{file: file, hold: hold, record: record, keep: keep, clock: newClock(), changed: make(chan struct{}, 1), waiting: map[string][]chan struct{}{}}
 	a.desk = approval.NewDesk(pendingLimit)
 	b, err := os.ReadFile(file)
 	var s approval.Snapshot
@@ -108,7 +112,7 @@ func (a *asks) wait(ctx context.Context, id string, q approval.Question, answere
 	case <-answered:
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		return a.desk.Claim(time.Now(), id)
+		return a.desk.Claim(a.clock.now(), id)
 	case <-deadline.C:
 		return a.lapse(id, answered, "nobody answered within "+hold.String())
 	case <-ctx.Done():
@@ -119,7 +123,7 @@ func (a *asks) wait(ctx context.Context, id string, q approval.Question, answere
 func (a *asks) ask(q approval.Question) (string, approval.Decision, <-chan struct{}) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	id, d := a.desk.Ask(time.Now(), q)
+	id, d := a.desk.Ask(a.clock.now(), q)
 	if d.Kind != approval.Wait {
 		return id, d, nil
 	}
@@ -135,10 +139,10 @@ func (a *asks) lapse(id string, answered <-chan struct{}, why string) approval.D
 	defer a.mu.Unlock()
 	i := slices.IndexFunc(a.waiting[id], func(ch chan struct{}) bool { return ch == answered })
 	if i < 0 {
-		return a.desk.Claim(time.Now(), id)
+		return a.desk.Claim(a.clock.now(), id)
 	}
 	a.waiting[id] = slices.Delete(a.waiting[id], i, i+1)
-	a.desk.Lapsed(time.Now(), id)
+	a.desk.Lapsed(a.clock.now(), id)
 	return approval.Decision{Kind: approval.Denied, Why: why}
 }
 
@@ -147,16 +151,16 @@ func (a *asks) settle(id string, through bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if through {
-		a.desk.Used(time.Now(), id)
+		a.desk.Used(a.clock.now(), id)
 		return
 	}
-	a.desk.Released(time.Now(), id)
+	a.desk.Released(a.clock.now(), id)
 }
 
 // Answer is the operator's word. An "always" is written into the policy file
 // first, on the road of a hand edit, so that what is answered is what stands
 // there; edited says that it was.
-func (a *asks) Answer(id string, w control.Answer) (s control.Approval, edited bool, err error) {
+func (a *asks) Answer(id string, w control.Answer, by string) (s control.Approval, edited bool, err error) {
 	answer, err := parseAnswer(w)
 	if err != nil {
 		return s, false, err
@@ -166,7 +170,7 @@ func (a *asks) Answer(id string, w control.Answer) (s control.Approval, edited b
 		if !ok {
 			return s, false, &approval.Unknown{ID: id}
 		}
-		if err := a.keep(item, answer.Allow); err != nil {
+		if err := a.keep(item, answer.Allow, by); err != nil {
 			return s, false, err
 		}
 		edited = true
@@ -174,7 +178,7 @@ func (a *asks) Answer(id string, w control.Answer) (s control.Approval, edited b
 	defer a.save() // after the unlock below
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	item, err := a.desk.Answer(time.Now(), id, answer)
+	item, err := a.desk.Answer(a.clock.now(), id, answer)
 	if err != nil {
 		return s, edited, err
 	}
@@ -188,7 +192,7 @@ func (a *asks) Answer(id string, w control.Answer) (s control.Approval, edited b
 func (a *asks) find(id string) (approval.Item, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, i := range a.desk.List(time.Now()) {
+	for _, i := range a.desk.List(a.clock.now()) {
 		if i.ID == id {
 			return i, true
 		}
@@ -200,7 +204,7 @@ func (a *asks) find(id string) (approval.Item, bool) {
 func (a *asks) List() []control.Approval {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	items := a.desk.List(time.Now())
+	items := a.desk.List(a.clock.now())
 	out := make([]control.Approval, 0, len(items))
 	for _, i := range items {
 		out = append(out, shown(i))

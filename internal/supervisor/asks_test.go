@@ -3,8 +3,11 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,7 +30,7 @@ type kept struct {
 	err   error
 }
 
-func (k *kept) keep(i approval.Item, _ bool) error {
+func (k *kept) keep(i approval.Item, _ bool, _ string) error {
 	k.items = append(k.items, i)
 	return k.err
 }
@@ -74,7 +77,7 @@ func TestAsk(t *testing.T) {
 					t.Fatalf("the operator sees %+v; want one question that waits", l)
 				}
 				time.Sleep(3 * time.Second)
-				if _, _, err := a.Answer(a.List()[0].ID, c.answer); err != nil {
+				if _, _, err := a.Answer(a.List()[0].ID, c.answer, "me (uid 1000)"); err != nil {
 					t.Fatal(err)
 				}
 				got := <-held
@@ -108,7 +111,7 @@ func TestOnceIsOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := desk(t, &kept{})
 		first, second := ask(t.Context(), a, curlTo("a.example")), ask(t.Context(), a, curlTo("a.example"))
-		if _, _, err := a.Answer(a.List()[0].ID, control.Answer{Verdict: "allow", Scope: "once"}); err != nil {
+		if _, _, err := a.Answer(a.List()[0].ID, control.Answer{Verdict: "allow", Scope: "once"}, "me (uid 1000)"); err != nil {
 			t.Fatal(err)
 		}
 		one, two := <-first, <-second
@@ -123,7 +126,7 @@ func TestFailedConnectionGivesItsGrantBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := desk(t, &kept{})
 		held := ask(t.Context(), a, curlTo("a.example"))
-		if _, _, err := a.Answer(a.List()[0].ID, control.Answer{Verdict: "allow", Scope: "once"}); err != nil {
+		if _, _, err := a.Answer(a.List()[0].ID, control.Answer{Verdict: "allow", Scope: "once"}, "me (uid 1000)"); err != nil {
 			t.Fatal(err)
 		}
 		(<-held).done(false)
@@ -151,7 +154,7 @@ func TestNobodyAnswers(t *testing.T) {
 		if got := <-ask(t.Context(), a, curlTo("a.example")); got.allow || got.took != 0 {
 			t.Fatalf("the next one: %+v; want a refusal at once", got)
 		}
-		if _, _, err := a.Answer(a.List()[0].ID, control.Answer{Verdict: "allow", Scope: "once"}); err != nil {
+		if _, _, err := a.Answer(a.List()[0].ID, control.Answer{Verdict: "allow", Scope: "once"}, "me (uid 1000)"); err != nil {
 			t.Fatal(err)
 		}
 		if got := <-ask(t.Context(), a, curlTo("a.example")); !got.allow {
@@ -185,14 +188,14 @@ func TestAlwaysIsWrittenFirst(t *testing.T) {
 		held := ask(t.Context(), a, curlTo("a.example"))
 		id := a.List()[0].ID
 		always := control.Answer{Verdict: "allow", Scope: "always"}
-		if _, _, err := a.Answer(id, always); err == nil {
+		if _, _, err := a.Answer(id, always, "me (uid 1000)"); err == nil {
 			t.Error("an answer that was not written is accepted")
 		}
 		if a.List()[0].State != "pending" {
 			t.Errorf("the question is %s; want it pending", a.List()[0].State)
 		}
 		k.err = nil
-		if _, edited, err := a.Answer(id, always); err != nil || !edited || k.items[1].Host != "a.example" {
+		if _, edited, err := a.Answer(id, always, "me (uid 1000)"); err != nil || !edited || k.items[1].Host != "a.example" {
 			t.Errorf("with room: %v, edited %v, %+v", err, edited, k.items)
 		}
 		if got := <-held; !got.allow {
@@ -216,6 +219,82 @@ func TestQuestionsSurviveARestart(t *testing.T) {
 			t.Error("a restart allowed what nobody answered")
 		}
 	})
+}
+
+// A thousand questions wait at a time, each can be answered, and all are there
+// after a restart; a flood beyond them is refused at once and displaces none.
+func TestThousandQuestionsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := desk(t, &kept{})
+		ctx, leave := context.WithCancel(t.Context())
+		held := make([]<-chan outcome, pendingLimit)
+		for i := range held {
+			out := make(chan outcome, 1)
+			held[i] = out
+			go func() {
+				allow, why, done := a.Ask(ctx, curlTo(fmt.Sprintf("h%d.example", i)))
+				out <- outcome{allow: allow, why: why, done: done}
+			}()
+		}
+		synctest.Wait()
+		for i := range 100_000 {
+			if allow, why, _ := a.Ask(ctx, curlTo(fmt.Sprintf("flood%d.example", i))); allow || !strings.Contains(why, "no more are taken") {
+				t.Fatalf("beyond: %v (%s)", allow, why)
+			}
+		}
+		list := a.List()
+		if len(list) != pendingLimit {
+			t.Fatalf("%d questions wait", len(list))
+		}
+		for _, q := range list[:3] {
+			if _, _, err := a.Answer(q.ID, control.Answer{Verdict: "allow", Scope: "once"}, "me"); err != nil {
+				t.Fatal(err)
+			}
+			i, _ := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(q.Host, "h"), ".example"))
+			if got := <-held[i]; !got.allow {
+				t.Errorf("%s: %s", q.Host, got.why)
+			}
+		}
+		leave()
+		synctest.Wait()
+		a.save()
+		b := newAsks(a.file, a.hold, a.record, a.keep)
+		if n := len(b.List()); n != pendingLimit {
+			t.Errorf("%d questions after a restart", n)
+		}
+	})
+}
+
+// A rule that came from an answer says who gave it, when, and to whom. However
+// the program is called, the file can be edited and says so in one line.
+func TestAnsweredRuleSaysWhose(t *testing.T) {
+	at := time.Date(2026, 11, 27, 11, 42, 3, 0, time.UTC)
+	for _, c := range []struct {
+		program string
+		allow   bool
+		note    string
+	}{
+		{"/usr/bin/curl", true, "allowed by me (uid 1000) on 2026-11-27 11:42 UTC, asked for by /usr/bin/curl"},
+		{"/usr/bin/curl", false, "denied by uid 1000 on 2026-11-27 11:42 UTC, asked for by /usr/bin/curl"},
+		{"/tmp/a\x1b[2J\n- host: x\u202e", true, `allowed by me (uid 1000) on 2026-11-27 11:42 UTC, asked for by /tmp/a\x1b[2J\n- host: x\u202e`},
+	} {
+		e, err := entryOf(approval.Item{Question: approval.Question{Host: "a.example", Port: 443, Program: c.program}}, c.allow, "me (uid 1000)", at)
+		if err != nil || e.Note != c.note {
+			t.Errorf("note %q, %v", e.Note, err)
+		}
+		text, err := policy.AddRule([]byte("egress: []\n"), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := policy.Parse("p", text)
+		if err != nil || p.Rules() != 1 || p.List()[0].Note != c.note {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	long, err := entryOf(approval.Item{Question: approval.Question{Host: "a.example", Port: 443, Program: "/" + strings.Repeat("x", 4000)}}, true, "me", at)
+	if err != nil || len(long.Note) > 300 {
+		t.Errorf("a note of %d bytes, %v", len(long.Note), err)
+	}
 }
 
 func TestParseAnswer(t *testing.T) {

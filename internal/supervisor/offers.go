@@ -18,7 +18,7 @@ func (o offers) Approvals(context.Context) ([]control.Approval, error) { return 
 
 func (o offers) Answer(ctx context.Context, id string, a control.Answer) (control.Approval, error) {
 	by := control.By(ctx)
-	item, changed, err := o.asks.Answer(id, a)
+	item, changed, err := o.asks.Answer(id, a, by)
 	if err != nil {
 		return control.Approval{}, err
 	}

@@ -234,7 +234,7 @@ func (k *once) see(e audit.Event) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	key := refusal{e.Kind, e.Verdict, e.Program, e.Target, e.Why}
+	key := refusal{e.Kind, e.Verdict, e.Program, e.Target, e.Why, e.ID}
 	if c, ok := k.refused[key]; ok {
 		c.more++
 		return

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nemoclaw/nemoclaw/internal/approval"
 	"github.com/nemoclaw/nemoclaw/internal/policy"
@@ -123,10 +124,10 @@ func (p *policies) brokenRoutes() error {
 
 // keep writes the operator's "always" into the file and puts it in force: the
 // very road of a hand edit, whose result is on disk before this returns.
-func (p *policies) keep(i approval.Item, allow bool) error {
+func (p *policies) keep(i approval.Item, allow bool, by string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	entry, err := entryOf(i, allow)
+	entry, err := entryOf(i, allow, by, time.Now())
 	if err != nil {
 		return err
 	}

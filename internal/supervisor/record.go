@@ -7,11 +7,12 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/audit"
 )
 
-// Equal refusals within a window become one line with a count, so that a
-// program in a loop cannot fill the disk. The first is written at once.
+// Equal refusals, and connections that wait on one question, become one line
+// with a count within a window, so that a program in a loop cannot fill the
+// disk. The first is written at once.
 const (
 	window   = time.Second
-	mostKeys = 512 // different refusals counted in one window; the rest are one line
+	mostKeys = 512 // different ones counted in one window; the rest are one line
 )
 
 // recorder is the road of every event into the book. Safe for concurrent use.
@@ -28,6 +29,7 @@ type recorder struct {
 type refusal struct {
 	kind                          audit.Kind
 	verdict, program, target, why string
+	id                            string // of a question
 }
 
 type counted struct {
@@ -44,13 +46,21 @@ func (r *recorder) Event(e audit.Event) {
 	if r.see != nil {
 		r.see(e)
 	}
-	if e.Verdict != "deny" || e.Kind == audit.Approval || e.Kind == audit.Reload {
-		r.append(e)
-		return
-	}
-	if r.first(e) {
+	if !repeats(e) || r.first(e) {
 		r.append(e)
 	}
+}
+
+// repeats says whether the agent can make any number of such events. What an
+// operator does it cannot.
+func repeats(e audit.Event) bool {
+	switch e.Kind {
+	case audit.Approval:
+		return e.Verdict == "ask"
+	case audit.Reload:
+		return false
+	}
+	return e.Verdict == "deny"
 }
 
 // first says whether e is to be written now; an equal one is only counted.
@@ -60,9 +70,9 @@ func (r *recorder) first(e audit.Event) bool {
 	if r.closed {
 		return true
 	}
-	key := refusal{e.Kind, e.Verdict, e.Program, e.Target, e.Why}
+	key := refusal{e.Kind, e.Verdict, e.Program, e.Target, e.Why, e.ID}
 	if _, known := r.counts[key]; !known && len(r.counts) >= mostKeys {
-		key = refusal{kind: e.Kind, verdict: e.Verdict, why: "further refusals of this second"}
+		key = refusal{kind: e.Kind, verdict: e.Verdict, why: "further ones of this second"}
 		e = audit.Event{Kind: e.Kind, Wall: e.Wall, Verdict: e.Verdict, Program: "several", Target: "several", Why: key.why}
 	}
 	if c, known := r.counts[key]; known {

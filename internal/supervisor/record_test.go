@@ -52,3 +52,24 @@ func TestFloodIsBounded(t *testing.T) {
 		t.Errorf("the lines stand for %d refusals; want 100,000", total)
 	}
 }
+
+// Many connections on one question are one line and a count; each question has
+// its own, and the operator's answers are never counted away.
+func TestConnectionsOnOneQuestionAreCounted(t *testing.T) {
+	var got []audit.Event
+	r := newRecorder(func(e audit.Event) { got = append(got, e) })
+	ask := func(id string) {
+		r.Event(audit.Event{Kind: audit.Approval, Verdict: "ask", ID: id, Target: "a.example:443"})
+	}
+	for range 1000 {
+		ask("a2a2")
+	}
+	ask("b2b2")
+	for range 2 {
+		r.Event(audit.Event{Kind: audit.Approval, Verdict: "deny", ID: "a2a2", Target: "a.example:443"})
+	}
+	r.Close()
+	if len(got) != 5 || got[0].ID != "a2a2" || got[1].ID != "b2b2" || got[4].Count != 999 {
+		t.Errorf("%+v", got)
+	}
+}

@@ -232,7 +232,7 @@ func (r *rogueState) work() error {
 	did("read the book", audit.Read(r.place.AuditDir(), func(audit.Event) error { return nil }))
 	did("begin a new file of the book", os.WriteFile(filepath.Join(r.place.AuditDir(), "000002.jsonl"), nil, 0o600))
 	did("save the questions", state.WriteDurable(filepath.Join(r.place.RunDir(), "approvals.json"), []byte("{}"), 0o600))
-	did("keep an answer in the policy", r.policies.keep(approval.Item{Question: approval.Question{Host: "always.example.com", Port: 443, Program: "/usr/bin/curl"}}, true))
+	did("keep an answer in the policy", r.policies.keep(approval.Item{Question: approval.Question{Host: "always.example.com", Port: 443, Program: "/usr/bin/curl"}}, true, "me"))
 	text, err := r.clerk.Network()
 	if err == nil && r.policies.network.Load().Rules() != 1 {
 		err = fmt.Errorf("the policy is %q", text)

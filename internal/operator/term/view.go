@@ -225,7 +225,9 @@ func (v *view) happen(m happened) {
 	v.feed.take(m)
 	for _, e := range m.events {
 		if e.Kind == "approval" && e.Verdict == "ask" && e.ID != "" {
-			v.asks.add(id{m.name, e.ID}, e.Time)
+			for range min(max(1, e.Count), mostAsks) {
+				v.asks.add(id{m.name, e.ID}, e.Time)
+			}
 		}
 	}
 }
