@@ -245,6 +245,16 @@ func (d *Desk) find(id string) *Item {
 	return nil
 }
 
+// Get is a copy of the item with that ID.
+func (d *Desk) Get(now Moment, id string) (Item, bool) {
+	d.tick(now)
+	it := d.find(id)
+	if it == nil {
+		return Item{}, false
+	}
+	return *it, true
+}
+
 // List gives copies of all there is: what is pending first, in the order of
 // asking, then the rest, the latest first.
 func (d *Desk) List(now Moment) []Item {

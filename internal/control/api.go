@@ -16,6 +16,7 @@ import (
 //	POST /v1/reload/inference           -> Reloaded
 //	POST /v1/stop                       -> {} once the sandbox is gone
 //	GET  /v1/events?follow=1            audit.Event, as server-sent events ("data: {…}"), from now on
+//	                                    view=1: an operator sees them, and can answer
 //	GET  /v1/logs?lines=100&follow=1    text lines of the agent's output, as server-sent events (data: a JSON string)
 //	POST /v1/ssh                        101, then the SSH protocol (connect, exec, copy)
 

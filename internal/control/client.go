@@ -97,6 +97,16 @@ func (c *Client) Events(ctx context.Context) (*Stream[audit.Event], error) {
 	return newStream[audit.Event](body), nil
 }
 
+// View is Events for a view in which an operator sees questions and can answer
+// them: as long as one is open, nobody is notified in another way.
+func (c *Client) View(ctx context.Context) (*Stream[audit.Event], error) {
+	body, err := c.do(ctx, http.MethodGet, "/v1/events?follow=1&view=1", nil)
+	if err != nil {
+		return nil, err
+	}
+	return newStream[audit.Event](body), nil
+}
+
 // Logs yields the last lines of the agent's output and, with follow, what
 // comes. ctx bounds the stream's whole life.
 func (c *Client) Logs(ctx context.Context, lines int, follow bool) (*Stream[string], error) {

@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,10 +27,11 @@ type fake struct {
 	by       chan string
 	events   chan audit.Event
 	ended    chan struct{} // closed when Events' ctx ended
+	views    atomic.Int32
 }
 
 func newFake() *fake {
-	return &fake{make(chan Answer, 1), make(chan string, 1), make(chan audit.Event), make(chan struct{})}
+	return &fake{answered: make(chan Answer, 1), by: make(chan string, 1), events: make(chan audit.Event), ended: make(chan struct{})}
 }
 
 type hinted struct{}
@@ -51,6 +54,10 @@ func (f *fake) Answer(ctx context.Context, id string, a Answer) (Approval, error
 func (f *fake) ReloadPolicy(context.Context) (Reloaded, error) { return Reloaded{}, hinted{} }
 func (f *fake) ReloadInference(context.Context) (Reloaded, error) {
 	return Reloaded{Revision: "0123456789ab", Rules: 3}, nil
+}
+func (f *fake) Watched() func() {
+	f.views.Add(1)
+	return func() { f.views.Add(-1) }
 }
 func (f *fake) Stop(context.Context) error { return nil }
 func (f *fake) Events(ctx context.Context) (<-chan audit.Event, error) {
@@ -214,6 +221,35 @@ func TestEventsArriveOneByOne(t *testing.T) {
 	case <-f.ended:
 	case <-time.After(5 * time.Second):
 		t.Error("the sandbox was not told that the reader left")
+	}
+}
+
+// A view counts as long as it is open; one that only reads events does not.
+func TestViewsAreCounted(t *testing.T) {
+	for _, c := range []struct {
+		open func(*Client) (*Stream[audit.Event], error)
+		want int32
+	}{
+		{func(c *Client) (*Stream[audit.Event], error) { return c.View(t.Context()) }, 1},
+		{func(c *Client) (*Stream[audit.Event], error) { return c.Events(t.Context()) }, 0},
+	} {
+		f := newFake()
+		stream, err := c.open(Dial(serve(t, f)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := f.views.Load(); n != c.want {
+			t.Errorf("%d views, want %d", n, c.want)
+		}
+		if err := stream.Close(); err != nil {
+			t.Error(err)
+		}
+		<-f.ended
+		for deadline := time.Now().Add(5 * time.Second); f.views.Load() != 0; runtime.Gosched() {
+			if time.Now().After(deadline) {
+				t.Fatal("a view that was closed still counts")
+			}
+		}
 	}
 }
 

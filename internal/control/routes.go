@@ -141,6 +141,9 @@ func (a *api) logs(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *api) events(w http.ResponseWriter, r *http.Request) {
+	if r.FormValue("view") == "1" {
+		defer a.sandbox.Watched()()
+	}
 	source, err := a.sandbox.Events(r.Context())
 	if err != nil {
 		refuse(w, http.StatusConflict, err)

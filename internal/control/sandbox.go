@@ -22,6 +22,9 @@ type Sandbox interface {
 	Stop(ctx context.Context) error
 	// Events yields durable events from now on, until ctx ends or the book closes.
 	Events(ctx context.Context) (<-chan audit.Event, error)
+	// Watched is told that an operator's view follows the events, and gives what
+	// to call when it does no more.
+	Watched() (left func())
 	// Logs yields the last lines of the agent's output, then, with follow, what
 	// comes, until ctx ends.
 	Logs(ctx context.Context, lines int, follow bool) (<-chan string, error)

@@ -16,6 +16,9 @@ type Settings struct {
 	Limits    Limits    `yaml:"limits"`
 	Ports     Ports     `yaml:"ports"`
 	Walls     Walls     `yaml:"walls"`
+	// Notify is the operator's own command, by its absolute path, and its
+	// arguments: run with a question as JSON on stdin when nobody watches.
+	Notify []string `yaml:"notify,omitempty,flow"`
 	// User is the host's uid and gid that the sandbox runs as when its
 	// supervisor is root; 0 when the supervisor is an ordinary user, who the
 	// sandbox then runs as.

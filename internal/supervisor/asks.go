@@ -26,6 +26,7 @@ type asks struct {
 	hold   func() time.Duration
 	record func(audit.Event)
 	keep   keeping
+	news   func(approval.Item) // is told of each question when it is new
 	clock  clock
 
 	changed chan struct{} // to the saver
@@ -42,7 +43,7 @@ type keeping func(i approval.Item, allow bool, by string) error
 // newAsks goes on with the questions that file has from before a restart; one
 // that cannot be read has none, which only means that they are asked again.
 func newAsks(file string, hold func() time.Duration, record func(audit.Event), keep keeping) *asks {
-	a := &asks{file: file, hold: hold, record: record, keep: keep, clock: newClock(), changed: make(chan struct{}, 1), waiting: map[string][]chan struct{}{}}
+	a := &asks{news: func(approval.Item) {}, file: file, hold: hold, record: record, keep: keep, clock: newClock(), changed: make(chan struct{}, 1), waiting: map[string][]chan struct{}{}}
 	a.desk = approval.NewDesk(pendingLimit)
 	b, err := os.ReadFile(file)
 	var s approval.Snapshot
@@ -101,6 +102,9 @@ func (a *asks) wait(ctx context.Context, id string, q approval.Question, answere
 		Kind: audit.Approval, Wall: "network", Verdict: "ask", ID: id,
 		Program: q.Program, Target: target(q), Why: "not listed; the operator is asked",
 	})
+	if item, ok := a.find(id); ok && item.Count == 1 {
+		a.news(item)
+	}
 	select {
 	case a.changed <- struct{}{}: // a wait must not wait for the disk
 	default: // the saver is to run anyway
@@ -192,12 +196,7 @@ func (a *asks) Answer(id string, w control.Answer, by string) (s control.Approva
 func (a *asks) find(id string) (approval.Item, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, i := range a.desk.List(a.clock.now()) {
-		if i.ID == id {
-			return i, true
-		}
-	}
-	return approval.Item{}, false
+	return a.desk.Get(a.clock.now(), id)
 }
 
 // List is every question that the operator may want to see.

@@ -42,6 +42,9 @@ func openModelLog(path string) (*inference.Log, error) {
 // gates makes the two gates. They serve nothing yet.
 func (k *keeper) gates(log *inference.Log) {
 	k.asks = newAsks(filepath.Join(k.place.RunDir(), "approvals.json"), func() time.Duration { return k.policies.network.Load().Hold() }, k.record.Event, k.policies.keep)
+	if k.bell != nil {
+		k.asks.news = k.ring
+	}
 	k.router = inference.New(inference.Config{
 		Policy:  k.policies.inference.Load,
 		Key:     k.clerk.Key,

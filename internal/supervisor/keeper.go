@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nemoclaw/nemoclaw/internal/audit"
@@ -20,6 +21,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/plan"
 	"github.com/nemoclaw/nemoclaw/internal/session"
 	"github.com/nemoclaw/nemoclaw/internal/state"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/bell"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor/clerk"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor/limit"
 )
@@ -45,6 +47,8 @@ type keeper struct {
 	gate     *egress.Gate
 	router   *inference.Router
 	clerk    *clerk.Clerk
+	bell     *bell.Bell    // nil where no command is to be run
+	views    atomic.Int32  // operators that watch
 	limits   []limit.Proof // what we took from ourselves, as it was proved
 	agent    *agent        // nil where the blueprint starts none
 	sessions func(context.Context, net.Conn) error
@@ -170,6 +174,9 @@ func (k *keeper) teardown(why string) {
 		k.gate.Close()
 	}
 	k.all.Wait()
+	if k.bell != nil {
+		k.bell.Dismiss()
+	}
 	if k.clerk != nil {
 		k.clerk.Dismiss()
 	}

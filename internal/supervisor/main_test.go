@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/nemoclaw/nemoclaw/internal/state"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/child"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor/clerk"
 )
 
@@ -14,7 +15,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 {
 		switch os.Args[1] {
 		case clerk.Word:
-			end(clerk.Serve(os.NewFile(clerk.Descriptor, "supervisor"), placeOf(os.Args[2])))
+			end(clerk.Serve(os.NewFile(child.Descriptor, "supervisor"), placeOf(os.Args[2])))
 		case rogueWord:
 			end(rogue(placeOf(os.Args[2])))
 		case askWord:

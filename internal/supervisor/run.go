@@ -18,6 +18,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/launch"
 	"github.com/nemoclaw/nemoclaw/internal/plan"
 	"github.com/nemoclaw/nemoclaw/internal/state"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/bell"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor/clerk"
 )
 
@@ -73,6 +74,9 @@ func prepare(ctx context.Context, place state.Sandbox, progress func(string)) (*
 	if err != nil {
 		return nil, err
 	}
+	if _, err := bell.Command(set); err != nil {
+		return nil, err
+	}
 	k := &keeper{place: place, settings: set, began: time.Now()}
 	if k.policies, err = openPolicies(place, set); err != nil {
 		return nil, err
@@ -125,6 +129,9 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 	if k.clerk, err = clerk.Hire(k.place); err != nil {
 		return err
 	}
+	if err = k.hangBell(); err != nil {
+		return err
+	}
 	if k.group, err = cgroup.Make(groupName(k.place), k.shares()); err != nil {
 		return err
 	}
@@ -148,6 +155,9 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 	}
 	k.watch(ctx)
 	k.all.Go(func() { k.asks.keepSaved(ctx) })
+	if k.bell != nil {
+		k.all.Go(func() { k.bell.Serve(ctx) })
+	}
 	k.told(audit.Event{Kind: audit.Start, Verdict: "allow", Target: k.settings.Blueprint.Name + "@" + k.settings.Blueprint.Version, Proofs: slices.Concat(proofs(k.box.Proofs()), k.ownProofs())})
 	k.goServe(ctx, "control", func() error { return control.Serve(ctx, answers, offers{k}) })
 	if err = k.startAgent(ctx, o.Progress); err != nil {

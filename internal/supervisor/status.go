@@ -138,6 +138,9 @@ func (k *keeper) notes() []string {
 	if err := k.book.Damage(); err != nil {
 		n = append(n, "the audit book was damaged before this start: "+err.Error()+" (nemoclaw "+k.settings.Name+" audit verify)")
 	}
+	if k.bell != nil && k.bell.Failed() != "" {
+		n = append(n, "the command that notifies you failed: "+k.bell.Failed())
+	}
 	for _, m := range k.settings.Mounts {
 		if !m.ReadOnly {
 			n = append(n, "a Unix socket that a host program makes below "+m.Host+" can be reached from inside")

@@ -1,11 +1,15 @@
 package e2e
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/nemoclaw/nemoclaw/internal/audit"
+	"github.com/nemoclaw/nemoclaw/internal/control"
 )
 
 // asking asks about everything unlisted, as long as a policy may hold.
@@ -229,4 +233,44 @@ func TestClientGivesUp(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	nothing(t, b, newcomer)
+}
+
+// When nobody watches, the operator's own command is run with the question, and
+// the answer that it names lets the connection through. While a view is open it
+// is not run.
+func TestNotifiedWhenNobodyWatches(t *testing.T) {
+	b := newShell(t, "unlisted: ask\n")
+	heard := b.file("heard")
+	b.save(b.file("sandbox.yaml"), b.text(b.file("sandbox.yaml"))+fmt.Sprintf("notify: [/bin/sh, -c, %q]\n", "cat >> "+heard))
+	b.do("rebuild")
+
+	r := b.start("curl", "-fsS", "https://asked.example.org/")
+	var q struct{ Sandbox, ID, Host, Program, Allow string }
+	b.await("the command that is told", func() bool {
+		text, _ := os.ReadFile(heard)
+		return json.Unmarshal(text, &q) == nil
+	})
+	if q.Host != "asked.example.org" || q.Program != "/usr/bin/curl" || q.Sandbox != b.name {
+		t.Errorf("%+v", q)
+	}
+	b.must(strings.Fields(q.Allow)[1:]...)
+	if got := b.end(r); got.code != 0 {
+		t.Errorf("allowed by the words that it was told: %s", got)
+	}
+
+	stream, err := control.Dial(b.file("run/control.sock")).View(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r = b.start("curl", "-fsS", "https://watched.example.org/")
+	b.do("approvals", "deny", b.held("watched.example.org").ID)
+	b.end(r)
+	stream.Close()
+	r = b.start("curl", "-fsS", "https://unwatched.example.org/")
+	b.await("told again", func() bool { return strings.Contains(b.text(heard), "unwatched.example.org") })
+	if strings.Contains(b.text(heard), `"watched.example.org`) {
+		t.Errorf("told of what a view shows: %s", b.text(heard))
+	}
+	b.do("approvals", "deny", b.held("unwatched.example.org").ID)
+	b.end(r)
 }

@@ -7,25 +7,45 @@ import (
 
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/state"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/bell"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/child"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor/clerk"
 )
 
 // clerk serves a supervisor, which alone says this word, until it is gone.
 func (a *app) clerk(args []string) error {
-	if len(args) != 1 {
-		return say.Misused("nemoclaw NAME start", "clerk: want NAME: a supervisor says this, nobody else")
-	}
-	name, err := state.ParseName(args[0])
+	place, wire, err := a.child(clerk.Word, args)
 	if err != nil {
 		return err
 	}
-	// What ends a supervisor by a signal may reach its clerk too, which must not
-	// be gone before it.
-	signal.Ignore(syscall.SIGHUP, os.Interrupt, syscall.SIGTERM)
-	wire := os.NewFile(clerk.Descriptor, "supervisor")
-	if _, err := wire.Stat(); err != nil {
-		return say.Misused("nemoclaw NAME start", "clerk: a supervisor says this, nobody else")
+	return clerk.Serve(wire, place)
+}
+
+// bell does, too.
+func (a *app) bell(args []string) error {
+	place, wire, err := a.child(bell.Word, args)
+	if err != nil {
+		return err
 	}
-	syscall.CloseOnExec(clerk.Descriptor)
-	return clerk.Serve(wire, a.home.Sandbox(name))
+	return bell.Serve(wire, place, bell.Usual())
+}
+
+// child is what a supervisor gave to one of its children.
+func (a *app) child(word string, args []string) (place state.Sandbox, wire *os.File, err error) {
+	if len(args) != 1 {
+		return place, nil, say.Misused("nemoclaw NAME start", "%s: want NAME: a supervisor says this, nobody else", word)
+	}
+	name, err := state.ParseName(args[0])
+	if err != nil {
+		return place, nil, err
+	}
+	// What ends a supervisor by a signal may reach its children too, which must
+	// not be gone before it.
+	signal.Ignore(syscall.SIGHUP, os.Interrupt, syscall.SIGTERM)
+	wire = os.NewFile(child.Descriptor, "supervisor")
+	if _, err := wire.Stat(); err != nil {
+		return place, nil, say.Misused("nemoclaw NAME start", "%s: a supervisor says this, nobody else", word)
+	}
+	syscall.CloseOnExec(child.Descriptor)
+	return a.home.Sandbox(name), wire, nil
 }

@@ -87,6 +87,7 @@ func (k *keeper) happen(e audit.Event, all ...control.Approval) {
 // awake is the supervisor; it implements control.Sandbox.
 type awake struct{ k *keeper }
 
+func (a awake) Watched() func()                       { return func() {} }
 func (a awake) Status(context.Context) control.Status { return healthy("box") }
 func (a awake) Approvals(context.Context) ([]control.Approval, error) {
 	a.k.mu.Lock()

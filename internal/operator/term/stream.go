@@ -13,7 +13,7 @@ import (
 func openEvents(ctx context.Context, client *control.Client) (*control.Stream[audit.Event], error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	late := time.AfterFunc(patience, func() { cancel(errSilent) })
-	stream, err := client.Events(ctx)
+	stream, err := client.View(ctx)
 	if !late.Stop() || err != nil {
 		err = errors.Join(context.Cause(ctx), err)
 		cancel(nil)

@@ -6,29 +6,21 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/nemoclaw/nemoclaw/internal/state"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/child"
 )
 
 // Word is the door of the clerk's process: `nemoclaw clerk NAME`, with the wire
-// as descriptor Descriptor.
-const (
-	Word       = "clerk"
-	Descriptor = 3
-)
+// as descriptor child.Descriptor.
+const Word = "clerk"
 
 // Clerk is the supervisor's side. It is safe for concurrent use; questions are
 // answered one after the other.
 type Clerk struct {
-	wire  net.Conn
+	*child.Process
 	ready chan error // the clerk's first word
-	gone  chan struct{}
-	pid   int
 
 	mu  sync.Mutex
 	in  *json.Decoder // protected by mu, once ready
@@ -38,38 +30,17 @@ type Clerk struct {
 // Hire starts the clerk of place, from the program that this process runs. It
 // does not wait until it is ready.
 func Hire(place state.Sandbox) (*Clerk, error) {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	p, err := child.Start(Word, place, nil)
 	if err != nil {
-		return nil, fmt.Errorf("start the clerk: %w", err)
+		return nil, err
 	}
-	near, far := os.NewFile(uintptr(pair[0]), "clerk"), os.NewFile(uintptr(pair[1]), "supervisor")
-	defer near.Close()
-	defer far.Close()
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Args = []string{"nemoclaw", Word, string(place.Name())}
-	cmd.Dir = "/"
-	cmd.Env = []string{"NEMOCLAW_HOME=" + place.Home().Dir}
-	cmd.Stderr = os.Stderr
-	cmd.ExtraFiles = []*os.File{far} // descriptor 3
-	wire, err := net.FileConn(near)
-	if err != nil {
-		return nil, fmt.Errorf("start the clerk: %w", err)
-	}
-	if err := cmd.Start(); err != nil {
-		wire.Close()
-		return nil, fmt.Errorf("start the clerk: %w", err)
-	}
-	c := newClerk(wire)
-	c.pid = cmd.Process.Pid
-	go func() {
-		_ = cmd.Wait() // that it ended is all that counts
-		close(c.gone)
-	}()
+	c := newClerk(p.Wire)
+	c.Process = p
 	return c, nil
 }
 
 func newClerk(wire net.Conn) *Clerk {
-	c := &Clerk{wire: wire, ready: make(chan error, 1), gone: make(chan struct{}), in: json.NewDecoder(wire), out: json.NewEncoder(wire)}
+	c := &Clerk{ready: make(chan error, 1), in: json.NewDecoder(wire), out: json.NewEncoder(wire)}
 	go func() { c.ready <- c.in.Decode(&answer{}) }()
 	return c
 }
@@ -86,15 +57,6 @@ func (c *Clerk) Await(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// Gone is closed when the process has ended.
-func (c *Clerk) Gone() <-chan struct{} { return c.gone }
-
-// Dismiss ends the clerk and waits for its end.
-func (c *Clerk) Dismiss() {
-	c.wire.Close()
-	<-c.gone
 }
 
 // Network is the text of the network policy.

@@ -17,12 +17,13 @@ import (
 
 	"github.com/nemoclaw/nemoclaw/internal/secret"
 	"github.com/nemoclaw/nemoclaw/internal/state"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/child"
 )
 
 // This program is also a clerk.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == Word {
-		if err := Serve(os.NewFile(Descriptor, "supervisor"), placeIn(os.Getenv("NEMOCLAW_HOME"), os.Args[2])); err != nil {
+		if err := Serve(os.NewFile(child.Descriptor, "supervisor"), placeIn(os.Getenv("NEMOCLAW_HOME"), os.Args[2])); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -155,7 +156,7 @@ func TestEditsAreKept(t *testing.T) {
 func TestClerkLimits(t *testing.T) {
 	c := hired(t, ground(t))
 	for _, want := range []string{"NoNewPrivs:\t1", "Seccomp:\t2", "CapEff:\t0000000000000000"} {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.pid))
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.PID))
 		if err != nil || !strings.Contains(string(b), want) {
 			t.Errorf("%v; want %q in\n%s", err, want, b)
 		}
@@ -169,7 +170,7 @@ func TestNonsenseEndsIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := hired(t, ground(t))
-			if _, err := c.wire.Write([]byte(text + "\n")); err != nil {
+			if _, err := c.Wire.Write([]byte(text + "\n")); err != nil {
 				t.Fatal(err)
 			}
 			select {

@@ -1,0 +1,125 @@
+package bell
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Question is what crosses to the bell.
+type Question struct {
+	ID      string    `json:"id"`
+	Host    string    `json:"host"` // or an address
+	Port    int       `json:"port"`
+	Program string    `json:"program"`           // path inside, or "unknown"
+	Address string    `json:"address,omitempty"` // the private one that an allowed name has
+	Notice  string    `json:"notice,omitempty"`  // what a person should look at twice
+	Time    time.Time `json:"time"`
+	More    int       `json:"more,omitempty"` // others that wait beside it
+}
+
+// told is the JSON on the command's stdin.
+type told struct {
+	Sandbox string `json:"sandbox"`
+	Question
+	Allow string `json:"allow"` // the commands that answer it
+	Deny  string `json:"deny"`
+}
+
+// Bounds of a question's texts, in bytes, and of one question on the wire.
+const (
+	longText = 512
+	longest  = 16 << 10
+)
+
+var plainID = regexp.MustCompile(`^[a-z0-9]{1,32}$`)
+
+// check refuses what no question of a desk can be.
+func (q Question) check() error {
+	switch {
+	case !plainID.MatchString(q.ID):
+		return fmt.Errorf("id %.40q", q.ID)
+	case q.Port < 1 || q.Port > 65535:
+		return fmt.Errorf("port %d", q.Port)
+	case q.More < 0:
+		return fmt.Errorf("%d more", q.More)
+	}
+	return nil
+}
+
+// cleaned is the question with nothing in its texts that acts on a terminal,
+// or reads as another letter.
+func (q Question) cleaned() Question {
+	q.Host, q.Program, q.Address = plain(q.Host), plain(q.Program), plain(q.Address)
+	q.Notice = short(visible(q.Notice))
+	return q
+}
+
+// plain escapes all but printable ASCII.
+func plain(s string) string {
+	quoted := strconv.QuoteToASCII(short(s))
+	return quoted[1 : len(quoted)-1]
+}
+
+// visible escapes what is not printed. A notice shows the letters that are
+// taken for others, which is its point.
+func visible(s string) string {
+	quoted := strconv.QuoteToGraphic(s)
+	return quoted[1 : len(quoted)-1]
+}
+
+func short(s string) string {
+	if len(s) <= longText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:longText], "") + "..."
+}
+
+// words is what the command of the sandbox is told.
+func (q Question) words(sandbox string) ([]byte, error) {
+	if err := q.check(); err != nil {
+		return nil, err
+	}
+	base := "nemoclaw " + sandbox + " approvals "
+	t := told{Sandbox: sandbox, Question: q.cleaned(), Allow: base + "allow " + q.ID, Deny: base + "deny " + q.ID}
+	text, err := json.Marshal(t)
+	return append(text, '\n'), err
+}
+
+// rung is what became of a question: "" where the command ended well.
+type rung struct {
+	Error string `json:"error,omitempty"`
+}
+
+// bounded ends a reader after a number of bytes that is set anew for each
+// question.
+type bounded struct {
+	io.Reader
+	left int
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errors.New("a question without end")
+	}
+	n, err := b.Reader.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
+
+// decoder reads questions from r.
+func decoder(r io.Reader) func(*Question) error {
+	b := &bounded{Reader: r}
+	d := json.NewDecoder(b)
+	d.DisallowUnknownFields()
+	return func(q *Question) error {
+		b.left = longest
+		*q = Question{}
+		return d.Decode(q)
+	}
+}

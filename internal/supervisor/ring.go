@@ -1,0 +1,34 @@
+package supervisor
+
+import (
+	"github.com/nemoclaw/nemoclaw/internal/approval"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/bell"
+)
+
+// hangBell starts the process that runs the operator's command, where
+// sandbox.yaml names one: once confined, we can start none.
+func (k *keeper) hangBell() (err error) {
+	if len(k.settings.Notify) == 0 {
+		return nil
+	}
+	k.bell, err = bell.Hang(k.place, func(id string) bool {
+		item, ok := k.asks.find(id)
+		return ok && item.State == approval.StatePending && k.views.Load() == 0
+	})
+	return err
+}
+
+// ring tells an operator who does not watch of a new question.
+func (k *keeper) ring(i approval.Item) {
+	if k.views.Load() > 0 {
+		return
+	}
+	s := shown(i)
+	k.bell.Ring(bell.Question{ID: s.ID, Host: s.Host, Port: s.Port, Program: s.Program, Address: s.Address, Notice: s.Notice, Time: s.Time})
+}
+
+// Watched counts an operator who watches, until left is called.
+func (o offers) Watched() (left func()) {
+	o.views.Add(1)
+	return func() { o.views.Add(-1) }
+}
