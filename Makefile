@@ -6,6 +6,7 @@ GO         ?= go
 VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS    := -s -w -X github.com/nemoclaw/nemoclaw/internal/version.String=$(VERSION)
 INIT       := internal/launch/init/nemoclaw-init
+TRIES      := internal/launch/init/nemoclaw-tries
 LINT       := .cache/bin/golangci-lint
 GO_SOURCES := $(shell find cmd internal blueprints presets -name '*.go' -o -name '*.json' -o -name '*.yaml' 2>/dev/null)
 
@@ -17,7 +18,11 @@ $(INIT): $(shell find cmd/init internal/confine -name '*.go' 2>/dev/null) go.mod
 	@mkdir -p $(@D)
 	$(GO) build -trimpath -ldflags "-s -w" -o $@ ./cmd/init
 
-bin/nemoclaw: $(INIT) $(GO_SOURCES) go.mod
+$(TRIES): $(shell find cmd/tries internal/tries internal/confine/spec -name '*.go' 2>/dev/null) go.mod
+	@mkdir -p $(@D)
+	$(GO) build -trimpath -ldflags "-s -w" -o $@ ./cmd/tries
+
+bin/nemoclaw: $(INIT) $(TRIES) $(GO_SOURCES) go.mod
 	@mkdir -p bin
 	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o $@.linked ./cmd/nemoclaw
 	@# The linker's file lies in memory page by page, a copy in large pieces: it starts faster.
@@ -56,7 +61,7 @@ $(LINT):
 bench: needs-test build ## side by side with the peers, as ratios
 	$(GO) run ./bench
 
-escapes: $(INIT) ## what must be refused, a line a case: its wall, verdict and event
+escapes: $(INIT) $(TRIES) ## what must be refused, a line a case: its wall, verdict and event
 	@mkdir -p .cache
 	$(GO) test -c -o .cache/escape.test ./test/escape
 	@cd test/escape && ../../.cache/escape.test -test.timeout 10m -table
@@ -65,4 +70,4 @@ install: build
 	./install.sh --from-source
 
 clean:
-	rm -rf bin $(INIT)
+	rm -rf bin $(INIT) $(TRIES)

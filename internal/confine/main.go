@@ -204,12 +204,9 @@ func (in *inside) answer() {
 		if err != nil {
 			return
 		}
-		for _, fd := range fds { // none is expected
-			unix.Close(fd)
-		}
 		switch m.Op {
 		case spec.OpRun:
-			in.nursery.run(m)
+			in.nursery.run(m, fds)
 		case spec.OpSignal:
 			in.nursery.signal(m.Target, syscall.Signal(m.Signal))
 		case spec.OpDialers:
@@ -217,6 +214,7 @@ func (in *inside) answer() {
 		case spec.OpWho, spec.OpLook:
 			in.lookBeside(m)
 		}
+		closeAll(fds)
 	}
 }
 
@@ -246,11 +244,7 @@ func (in *inside) dialers(m spec.Message) {
 		family = unix.AF_INET6
 	}
 	var fds []int
-	defer func() {
-		for _, fd := range fds {
-			unix.Close(fd)
-		}
-	}()
+	defer func() { closeAll(fds) }()
 	for range min(m.Count, maxDialers) {
 		fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
 		if err != nil {

@@ -65,13 +65,17 @@ func (n *nursery) spawner() int {
 const startTime = 10 * time.Second
 
 // run passes a command on: the first to the prover, all others to the
-// spawner, which is started for the second. A spawner that does not start one
-// in time is replaced: it is of the agents' user, and they may keep it from
+// spawner, which is started for the second. A command that brings its program
+// along, in fds, is the spawner's too. A spawner that does not start one in
+// time is replaced: it is of the agents' user, and they may keep it from
 // running.
-func (n *nursery) run(m spec.Message) {
+func (n *nursery) run(m spec.Message, fds []int) {
 	n.mu.Lock()
 	n.asked[m.ID] = struct{}{}
 	first := n.first
+	if len(fds) > 0 {
+		first = nil
+	}
 	if first != nil {
 		n.first, n.becoming = nil, first
 	}
@@ -92,7 +96,7 @@ func (n *nursery) run(m spec.Message) {
 	down, pid := n.down, n.pid
 	n.mu.Unlock()
 	time.AfterFunc(startTime, func() { n.giveUp(m.ID, pid) })
-	if err := down.Send(m); err != nil {
+	if err := down.Send(m, fds...); err != nil {
 		n.refuse(m.ID, err)
 	}
 }

@@ -3,6 +3,7 @@ package confine
 import (
 	"errors"
 	"os"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -31,12 +32,10 @@ func Spawn(fd int) {
 		if err != nil {
 			os.Exit(0)
 		}
-		for _, fd := range fds {
-			unix.Close(fd)
-		}
 		if m.Op == spec.OpRun && m.Command != nil {
-			p.run(m.ID, *m.Command)
+			p.run(m.ID, *m.Command, fds)
 		}
+		closeAll(fds)
 	}
 }
 
@@ -59,9 +58,10 @@ func (p *spawner) settle(limits []spec.Rlimit) error {
 	return act("hide", "spawner", unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0))
 }
 
-// run starts one command and tells it. Its end is told later.
-func (p *spawner) run(id uint64, c spec.Command) {
-	pid, ours, err := p.start(c)
+// run starts one command and tells it. Its end is told later. program holds
+// what is to be executed, where it is not looked up.
+func (p *spawner) run(id uint64, c spec.Command, program []int) {
+	pid, ours, err := p.start(c, program)
 	if err != nil {
 		p.tell(failed(id, err))
 		return
@@ -95,7 +95,7 @@ type place struct {
 	env      []string
 }
 
-func (p *spawner) place(c spec.Command) (place, error) {
+func (p *spawner) place(c spec.Command, program ...int) (place, error) {
 	if len(c.Argv) == 0 {
 		return place{}, act("run", "command", syscall.EINVAL)
 	}
@@ -103,14 +103,19 @@ func (p *spawner) place(c spec.Command) (place, error) {
 	if at.dir == "" {
 		at.dir = p.dir
 	}
+	if len(program) > 0 {
+		// Close-on-exec, like all that comes over the wire: it is opened before.
+		at.exe = "/proc/self/fd/" + strconv.Itoa(program[0])
+		return at, nil
+	}
 	var err error
 	at.exe, err = find(c.Argv[0], at.env, at.dir)
 	return at, act("find", c.Argv[0], err)
 }
 
 // start forks c in a session of its own, and returns our ends of its streams.
-func (p *spawner) start(c spec.Command) (pid int, ours []int, err error) {
-	at, err := p.place(c)
+func (p *spawner) start(c spec.Command, program []int) (pid int, ours []int, err error) {
+	at, err := p.place(c, program...)
 	if err != nil {
 		return 0, nil, err
 	}

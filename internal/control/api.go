@@ -14,6 +14,7 @@ import (
 //	POST /v1/approvals/{id}             Answer -> Approval
 //	POST /v1/reload/policy              -> Reloaded
 //	POST /v1/reload/inference           -> Reloaded
+//	POST /v1/verify                     -> Verified
 //	POST /v1/stop                       -> {} once the sandbox is gone
 //	GET  /v1/events?follow=1            audit.Event, as server-sent events ("data: {…}"), from now on
 //	                                    view=1: an operator sees them, and can answer
@@ -129,6 +130,23 @@ type Reloaded struct {
 	Cut      int    `json:"cut"` // flows that the new policy ended
 }
 
+// Verified is what came of the escapes that were tried inside.
+type Verified struct {
+	Tries []Tried `json:"tries"`
+	ABI   int     `json:"landlock_abi"`
+}
+
+// Tried is one escape.
+type Tried struct {
+	ID      string `json:"id"` // its case in the threat model
+	Wall    string `json:"wall"`
+	What    string `json:"what"`
+	Refused bool   `json:"refused"`
+	Got     string `json:"got,omitempty"`     // in the kernel's words
+	Left    string `json:"left,omitempty"`    // why it was not tried
+	Control string `json:"control,omitempty"` // what came of it outside the walls; "" where it got through, or was not tried there
+}
+
 // Error is a refusal on the wire.
 type Error struct {
 	Message string `json:"error"`
@@ -139,3 +157,14 @@ func (e *Error) Error() string { return e.Message }
 
 // EventStream is one element of /v1/events.
 type EventStream = audit.Event
+
+// Through is how many of the tries got through, or were not heard of.
+func (v Verified) Through() int {
+	n := 0
+	for _, t := range v.Tries {
+		if !t.Refused && t.Left == "" {
+			n++
+		}
+	}
+	return n
+}

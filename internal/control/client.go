@@ -81,6 +81,11 @@ func (c *Client) ReloadInference(ctx context.Context) (Reloaded, error) {
 	return call[Reloaded](ctx, c, http.MethodPost, "/v1/reload/inference", nil)
 }
 
+// Verify tries the harmless escapes inside.
+func (c *Client) Verify(ctx context.Context) (Verified, error) {
+	return call[Verified](ctx, c, http.MethodPost, "/v1/verify", nil)
+}
+
 // Stop returns once the sandbox is gone.
 func (c *Client) Stop(ctx context.Context) error {
 	_, err := call[struct{}](ctx, c, http.MethodPost, "/v1/stop", nil)

@@ -59,6 +59,9 @@ func (f *fake) Watched() func() {
 	f.views.Add(1)
 	return func() { f.views.Add(-1) }
 }
+func (f *fake) Verify(context.Context) (Verified, error) {
+	return Verified{Tries: []Tried{{ID: "A1", Refused: true}}}, nil
+}
 func (f *fake) Stop(context.Context) error { return nil }
 func (f *fake) Events(ctx context.Context) (<-chan audit.Event, error) {
 	context.AfterFunc(ctx, func() { close(f.ended) })

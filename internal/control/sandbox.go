@@ -17,6 +17,8 @@ type Sandbox interface {
 	Answer(ctx context.Context, id string, a Answer) (Approval, error)
 	ReloadPolicy(ctx context.Context) (Reloaded, error)
 	ReloadInference(ctx context.Context) (Reloaded, error)
+	// Verify tries the harmless escapes inside.
+	Verify(ctx context.Context) (Verified, error)
 	// Stop returns once the sandbox is gone. The reply is still delivered when
 	// the context given to Serve ends right after.
 	Stop(ctx context.Context) error

@@ -11,6 +11,8 @@ type Facts struct {
 	Distro  string // PRETTY_NAME of os-release(5)
 	WSL     int    // 1 or 2, 0 on a machine of its own
 	UID     int
+	User    string // name of UID; "" where there is none
+	Logout  bool   // the end of the last session ends this user's processes
 	Binary  string // path of this program, for profiles that name it
 
 	Landlock   Landlock

@@ -13,7 +13,8 @@ import (
 func Look() Facts {
 	f := read("/")
 	f.Arch = runtime.GOARCH
-	f.UID = os.Getuid()
+	f.UID, f.User = os.Getuid(), userName()
+	f.Logout = logout("/", f.User)
 	f.Binary = program()
 	f.Disk = disk(stateFolder())
 	f.Landlock = lookLandlock(f.Landlock)

@@ -208,7 +208,7 @@ var ErrGone = errors.New("the sandbox is gone")
 
 // ask sends m with a fresh ID and waits for the answer, which makes run, if
 // there is one, the command of that ID.
-func (b *Box) ask(ctx context.Context, m spec.Message, run *Process) (reply, error) {
+func (b *Box) ask(ctx context.Context, m spec.Message, run *Process, fds ...int) (reply, error) {
 	c := make(chan reply, 1)
 	b.mu.Lock()
 	if b.asked == nil {
@@ -219,7 +219,7 @@ func (b *Box) ask(ctx context.Context, m spec.Message, run *Process) (reply, err
 	m.ID = b.last
 	b.asked[m.ID] = question{c, run}
 	b.mu.Unlock()
-	if err := b.wire.Send(m); err != nil {
+	if err := b.wire.Send(m, fds...); err != nil {
 		b.forget(m.ID)
 		return reply{}, err
 	}

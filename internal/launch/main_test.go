@@ -67,7 +67,7 @@ func options() Options {
 }
 
 var fresh = sync.OnceValue(func() *Program {
-	return load(func() (io.ReadCloser, error) { return os.Open(*initProgram) })
+	return load(initName, func() (io.ReadCloser, error) { return os.Open(*initProgram) })
 })
 
 // TestAsUser runs all other tests again, as a user without any right.

@@ -31,8 +31,22 @@ type Process struct {
 // started is an ErrNotStarted with the system's error beneath: ENOENT where
 // there is none, EACCES where it may not be executed.
 func (b *Box) Run(ctx context.Context, c spec.Command) (*Process, error) {
+	return b.run(ctx, c)
+}
+
+// RunProgram starts a program of ours inside, among the agents and as one of
+// them; argv[0] is only what it is called.
+func (b *Box) RunProgram(ctx context.Context, program *Program, argv ...string) (*Process, error) {
+	<-program.ready
+	if program.err != nil {
+		return nil, program.err
+	}
+	return b.run(ctx, spec.Command{Argv: argv}, program.fd)
+}
+
+func (b *Box) run(ctx context.Context, c spec.Command, program ...int) (*Process, error) {
 	p := &Process{box: b, done: make(chan struct{})}
-	r, err := b.ask(ctx, spec.Message{Op: spec.OpRun, Command: &c}, p)
+	r, err := b.ask(ctx, spec.Message{Op: spec.OpRun, Command: &c}, p, program...)
 	if errors.Is(err, ErrGone) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return nil, err
 	}

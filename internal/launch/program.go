@@ -10,26 +10,34 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// built holds cmd/init, which the Makefile builds into it. The folder and not
-// the file is named, so that a fresh clone compiles; without the file no
-// sandbox starts.
+// built holds cmd/init and cmd/tries, which the Makefile builds into it. The
+// folder and not the files is named, so that a fresh clone compiles; without
+// the first no sandbox starts.
 //
 //go:embed init
 var built embed.FS
 
-// embedded opens the program.
-func embedded() (io.ReadCloser, error) {
-	f, err := built.Open("init/nemoclaw-init")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.New("nemoclaw was built without it: run make build")
+// The programs that run inside.
+const (
+	initName  = "nemoclaw-init"
+	triesName = "nemoclaw-tries"
+)
+
+// embedded opens the program called name.
+func embedded(name string) func() (io.ReadCloser, error) {
+	return func() (io.ReadCloser, error) {
+		f, err := built.Open("init/" + name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, errors.New("nemoclaw was built without it: run make build")
+		}
+		return f, err
 	}
-	return f, err
 }
 
-// Program is cmd/init in a sealed memory file, ready to be started. Making it
-// takes as long as all the rest of a start, and can be done beside other work.
-// One may start any number of sandboxes, one after the other or at the same
-// time.
+// Program is cmd/init or cmd/tries in a sealed memory file, ready to be
+// started. Making init's takes as long as all the rest of a start, and can be
+// done beside other work. One may be started any number of times, one after the
+// other or at the same time.
 type Program struct {
 	ready chan struct{}
 	fd    int
@@ -37,13 +45,16 @@ type Program struct {
 }
 
 // Load begins to make a Program, and returns at once.
-func Load() *Program { return load(embedded) }
+func Load() *Program { return load(initName, embedded(initName)) }
 
-func load(open func() (io.ReadCloser, error)) *Program {
+// LoadTries begins to make the one of cmd/tries, and returns at once.
+func LoadTries() *Program { return load(triesName, embedded(triesName)) }
+
+func load(name string, open func() (io.ReadCloser, error)) *Program {
 	p := &Program{ready: make(chan struct{}), fd: -1}
 	go func() {
 		defer close(p.ready)
-		p.fd, p.err = seal(open)
+		p.fd, p.err = seal(name, open)
 	}()
 	return p
 }
@@ -57,22 +68,22 @@ func (p *Program) Close() error {
 	return unix.Close(p.fd)
 }
 
-// seal puts cmd/init into a sealed memory file, which nobody can change and
-// to which no path leads. Its mode lets nobody read it: the kernel makes a
+// seal puts a program into a sealed memory file, which nobody can change and to
+// which no path leads. Its mode lets nobody read it: the kernel makes a
 // process that runs an unreadable file untouchable from its first instruction
 // on (execve(2), "dumpable").
-func seal(open func() (io.ReadCloser, error)) (int, error) {
+func seal(name string, open func() (io.ReadCloser, error)) (int, error) {
 	from, err := open()
 	if err != nil {
-		return -1, fmt.Errorf("open init: %w", err)
+		return -1, fmt.Errorf("open %s: %w", name, err)
 	}
 	defer from.Close()
-	fd, err := unix.MemfdCreate("nemoclaw-init", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
 	if errors.Is(err, unix.EINVAL) { // before Linux 6.3, where every memory file can be executed
-		fd, err = unix.MemfdCreate("nemoclaw-init", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+		fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	}
 	if err != nil {
-		return -1, fmt.Errorf("make memory file for init: %w", err)
+		return -1, fmt.Errorf("make memory file for %s: %w", name, err)
 	}
 	_, err = io.CopyBuffer(memory(fd), struct{ io.Reader }{from}, make([]byte, 32<<10))
 	if err == nil {
@@ -84,7 +95,7 @@ func seal(open func() (io.ReadCloser, error)) (int, error) {
 	}
 	if err != nil {
 		unix.Close(fd)
-		return -1, fmt.Errorf("fill memory file for init: %w", err)
+		return -1, fmt.Errorf("fill memory file for %s: %w", name, err)
 	}
 	return fd, nil
 }

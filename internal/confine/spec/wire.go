@@ -27,7 +27,7 @@ type Op string
 // What the supervisor asks, and what init says.
 const (
 	OpSpec    Op = "spec"    // first packet; its fds are the detached mounts, preceded by the spec's own memfd
-	OpRun     Op = "run"     // start Command
+	OpRun     Op = "run"     // start Command; with a descriptor, that is its program, and Argv[0] only its name
 	OpSignal  Op = "signal"  // send Signal to the process group of run ID Target
 	OpWho     Op = "who"     // who holds the TCP socket Local → Remote?
 	OpLook    Op = "look"    // which program is PID (as seen inside)?

@@ -2,12 +2,15 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/nemoclaw/nemoclaw/internal/control"
 	"github.com/nemoclaw/nemoclaw/internal/host"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor"
 )
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -16,7 +19,10 @@ func (a *app) doctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "what this machine has and lacks for a sandbox",
 		Args:  noArgs,
-		RunE:  func(*cobra.Command, []string) error { return a.doctor(asJSON) },
+		Long: `doctor says what this machine has and lacks for a sandbox, and what each lack
+costs. Where nothing is missing it makes a sandbox with nothing in it, tries the
+harmless escapes there as verify does, and takes it away again.`,
+		RunE: func(c *cobra.Command, _ []string) error { return a.doctor(c.Context(), asJSON) },
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print for programs")
 	return c
@@ -26,16 +32,30 @@ func (a *app) doctorCommand() *cobra.Command {
 type diagnosis struct {
 	Facts   host.Facts  `json:"facts"`
 	Missing []host.Lack `json:"missing"`
+	Costs   []host.Cost `json:"costs"`
+	// Tries are the escapes; nothing was tried where a wall cannot stand.
+	Tries []control.Tried `json:"tries"`
+	Error string          `json:"error,omitempty"` // why they could not be tried
 }
 
-func (a *app) doctor(asJSON bool) error {
+func (a *app) doctor(ctx context.Context, asJSON bool) error {
 	facts := host.Look()
 	lacks := facts.Missing()
+	var v control.Verified
+	verdict := verdictOn(lacks)
+	var failed error
+	if verdict == nil {
+		v, failed = verifyHost(ctx)
+	}
 	if asJSON {
-		if err := a.voice.JSON(diagnosis{facts, append([]host.Lack{}, lacks...)}); err != nil {
+		d := diagnosis{Facts: facts, Missing: append([]host.Lack{}, lacks...), Costs: append([]host.Cost{}, facts.Costs()...), Tries: append([]control.Tried{}, v.Tries...)}
+		if failed != nil {
+			d.Error = failed.Error()
+		}
+		if err := a.voice.JSON(d); err != nil {
 			return err
 		}
-		return verdictOn(lacks)
+		return cmp.Or(verdict, failed, verdictOf(v))
 	}
 	a.printFacts(facts)
 	for _, l := range lacks {
@@ -46,11 +66,35 @@ func (a *app) doctor(asJSON bool) error {
 		a.voice.Result("%s %s", mark, say.CleanLines(l.Error()))
 		a.voice.Result("  → %s", say.CleanLines(l.Remedy))
 	}
-	if err := verdictOn(lacks); err != nil {
+	for _, c := range facts.Costs() {
+		a.voice.Result("! without %s: %s", say.Clean(c.Without), say.Clean(c.Lost))
+		if c.Remedy != "" {
+			a.voice.Result("  → %s", say.Clean(c.Remedy))
+		}
+	}
+	if err := cmp.Or(verdict, failed); err != nil {
+		return err
+	}
+	for _, t := range v.Tries {
+		if !t.Refused && t.Left == "" {
+			a.printTry(t)
+		}
+	}
+	a.printVerdict(v)
+	if err := verdictOf(v); err != nil {
 		return err
 	}
 	a.voice.Result("%s all four walls can stand on this machine", a.voice.Paint("32", "✓"))
 	return nil
+}
+
+// verifyHost tries the escapes in a sandbox that is there for nothing else.
+func verifyHost(ctx context.Context) (control.Verified, error) {
+	v, err := supervisor.VerifyHost(ctx)
+	if err != nil {
+		return v, err
+	}
+	return v, controls(ctx, v)
 }
 
 // verdictOn is an error where something that a sandbox cannot do without is

@@ -104,7 +104,7 @@ func (a *app) verbs(t target) []*cobra.Command {
 		t.startCommand(), t.stopCommand(), t.restartCommand(), t.destroyCommand(), t.rebuildCommand(),
 		t.reloadPolicyCommand(), t.policyCommand(), t.approvalsCommand(),
 		t.setModelCommand(), t.setInferenceURLCommand(), t.reloadInferenceCommand(), t.inferenceCommand(),
-		t.auditCommand(), t.gatewayURLCommand(),
+		t.auditCommand(), t.verifyCommand(), t.gatewayURLCommand(),
 	}
 }
 

@@ -111,6 +111,7 @@ func (a awake) Answer(_ context.Context, id string, w control.Answer) (control.A
 }
 func (a awake) ReloadPolicy(context.Context) (r control.Reloaded, _ error)    { return r, nil }
 func (a awake) ReloadInference(context.Context) (r control.Reloaded, _ error) { return r, nil }
+func (a awake) Verify(context.Context) (v control.Verified, _ error)          { return v, nil }
 func (a awake) Stop(context.Context) error                                    { return nil }
 func (a awake) Logs(context.Context, int, bool) (<-chan string, error)        { return nil, nil }
 func (a awake) SSH(context.Context, net.Conn) error                           { return nil }

@@ -59,8 +59,10 @@ func (l Limits) table(self int) []filter.Row {
 // judged are the calls that are allowed in these cases alone.
 func (l Limits) judged(self int) map[string][]filter.Case {
 	signalled := []uint64{uint64(self)}
+	modes := []uint64{0o600} // of every file that is written durably
 	if l.Kill > 0 {
 		signalled = append(signalled, uint64(l.Kill))
+		modes = append(modes, 0o111) // of a program that is handed to that process
 	}
 	const spaces = unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC |
 		unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
@@ -72,13 +74,18 @@ func (l Limits) judged(self int) map[string][]filter.Case {
 		"mprotect": {allow(test(2, unix.PROT_EXEC, 0))},
 		"kill":     {allow(test(0, word, signalled...))},
 		"tgkill":   {allow(test(0, word, uint64(self)))},
-		// The mode of every file that is written durably.
-		"fchmod": {allow(test(1, word, 0o600))},
-		"prctl":  {allow(test(0, word, unix.PR_SET_VMA))}, // Go names its memory
-		"socket": nil,
+		"fchmod":   {allow(test(1, word, modes...))},
+		"prctl":    {allow(test(0, word, unix.PR_SET_VMA))}, // Go names its memory
+		"socket":   nil,
 	}
 	if l.Network {
 		all["socket"] = internet()
+	}
+	if l.Kill > 0 {
+		// Memory files cross to that process: with messages that are larger than
+		// a packet, and programs. Nothing here can execute or map one.
+		const exec = unix.MFD_EXEC
+		all["memfd_create"] = []filter.Case{allow(test(1, word&^exec, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING))}
 	}
 	return all
 }

@@ -40,7 +40,8 @@ func TestTable(t *testing.T) {
 		supervisor, clerk filter.Action
 	}{
 		{"execve", nil, no, no}, {"execveat", nil, no, no}, {"ptrace", nil, no, no}, {"mount", nil, no, no},
-		{"unshare", []uint64{0}, no, no}, {"setns", nil, no, no}, {"memfd_create", nil, no, no}, {"capset", nil, no, no},
+		{"unshare", []uint64{0}, no, no}, {"setns", nil, no, no}, {"memfd_create", nil, no, no}, {"memfd_create", []uint64{0, 3}, filter.Allow, no},
+		{"memfd_create", []uint64{0, 3 | unix.MFD_EXEC}, filter.Allow, no}, {"memfd_create", []uint64{0, 3 | unix.MFD_HUGETLB}, no, no}, {"capset", nil, no, no},
 		{"seccomp", nil, no, no}, {"chmod", nil, no, no}, {"fchmodat", nil, no, no}, {"linkat", nil, no, no}, {"truncate", nil, no, no},
 		{"pidfd_open", nil, no, no}, {"pidfd_send_signal", nil, no, no}, {"tkill", nil, no, no}, {"listen", nil, no, no}, {"socketpair", nil, no, no},
 		{"clone3", nil, filter.Absent, filter.Absent}, {"openat2", nil, filter.Absent, filter.Absent}, {"io_uring_setup", nil, filter.Absent, filter.Absent},
@@ -51,7 +52,7 @@ func TestTable(t *testing.T) {
 		{"mmap", []uint64{0, 4096, unix.PROT_READ | unix.PROT_WRITE}, filter.Allow, filter.Allow},
 		{"mmap", []uint64{0, 4096, unix.PROT_READ | unix.PROT_EXEC}, no, no},
 		{"mprotect", []uint64{0, 4096, unix.PROT_EXEC | 1<<40}, no, no},
-		{"fchmod", []uint64{3, 0o600}, filter.Allow, filter.Allow}, {"fchmod", []uint64{3, 0o4755}, no, no}, {"fchmod", []uint64{3, 0o644}, no, no},
+		{"fchmod", []uint64{3, 0o600}, filter.Allow, filter.Allow}, {"fchmod", []uint64{3, 0o4755}, no, no}, {"fchmod", []uint64{3, 0o111}, filter.Allow, no}, {"fchmod", []uint64{3, 0o644}, no, no},
 		{"kill", []uint64{init, 9}, filter.Allow, no}, {"kill", []uint64{self, 9}, filter.Allow, filter.Allow},
 		{"kill", []uint64{1, 9}, no, no}, {"kill", []uint64{0, 9}, no, no}, {"kill", []uint64{1<<32 - 1, 9}, no, no},
 		{"tgkill", []uint64{self, 1001, 23}, filter.Allow, filter.Allow}, {"tgkill", []uint64{init, init, 9}, no, no},
