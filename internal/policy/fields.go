@@ -38,6 +38,17 @@ func (d *document) fields(n *yaml.Node, known readers) (ok bool) {
 	return ok
 }
 
+// section reads the value of a root key, where it is there.
+func (d *document) section(name string, read func(*yaml.Node)) {
+	key, n := find(d.root, name)
+	if n == nil {
+		return
+	}
+	d.key = key
+	read(n)
+	d.key = nil
+}
+
 // wrong: the value of the key that is being read is not what it should be.
 func (d *document) wrong(n *yaml.Node, want string) {
 	if d.key == nil {

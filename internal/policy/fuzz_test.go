@@ -2,9 +2,11 @@ package policy
 
 import (
 	"errors"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -17,6 +19,7 @@ func seed(f *testing.F, add func(text []byte)) {
 	}
 	add([]byte(rules))
 	add([]byte(routes))
+	add([]byte(priced))
 	files, err := filepath.Glob("testdata/problems/*.yaml")
 	if err != nil {
 		f.Fatal(err)
@@ -52,6 +55,8 @@ func FuzzParse(f *testing.F) {
 			checkInvalid(t, i == nil, err)
 		} else if d := i.Default(); d.URL == nil || d.Model == "" || d.API == "" {
 			t.Fatalf("half a target: %+v", d)
+		} else if again := mustInference(t, string(i.Format())); !i.same(again) || string(again.Format()) != string(i.Format()) {
+			t.Fatalf("not the identity:\n%s\n%s", data, i.Format())
 		}
 	})
 }
@@ -268,4 +273,45 @@ func FuzzEdit(f *testing.F) {
 			t.Fatalf("twice: %v\n%s", err, again)
 		}
 	})
+}
+
+// FuzzSetModel: after an edit of any file that parses, the model is the one that
+// was wanted, all else says what it said, and every comment stands in its order;
+// or there is an error. The address of a provider is held to the same.
+func FuzzSetModel(f *testing.F) {
+	seed(f, func(text []byte) { f.Add(text, "ollama/x", "http://10.0.0.1:11434") })
+	f.Fuzz(func(t *testing.T, data []byte, target, address string) {
+		before, err := ParseInference("inference.yaml", data)
+		if err != nil {
+			return
+		}
+		edited, err := SetModel(data, target)
+		if err == nil {
+			after := mustInference(t, string(edited))
+			if after.Default().String() != target || !slices.Equal(comments(data), comments(edited)) {
+				t.Fatalf("%s is not %q:\n%s\n%s", after.Default(), target, data, edited)
+			}
+			if after.limits != before.limits || !maps.EqualFunc(after.providers, before.providers, func(a, b provider) bool { return a.format() == b.format() }) {
+				t.Fatalf("more was changed:\n%s\n%s", data, edited)
+			}
+			if again, err := SetModel(edited, target); err != nil || string(again) != string(edited) {
+				t.Fatalf("twice: %v\n%s", err, again)
+			}
+		}
+		name := before.Default().Provider
+		if edited, err = SetURL(data, name, address); err == nil {
+			after := mustInference(t, string(edited))
+			if p, _ := after.Provider(name); p.URL.String() != readURL(address) || after.Default().String() != before.Default().String() || !slices.Equal(comments(data), comments(edited)) {
+				t.Fatalf("%s:\n%s\n%s", p.URL, data, edited)
+			}
+		}
+	})
+}
+
+func readURL(address string) string {
+	u, err := ParseBaseURL(address)
+	if err != nil {
+		return err.Error()
+	}
+	return u.String()
 }

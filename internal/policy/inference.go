@@ -14,6 +14,7 @@ import (
 type Inference struct {
 	routes    []route
 	providers map[string]provider
+	prices    []price
 	limits    Limits
 	metadata  bool // log: metadata
 	revision  string
@@ -47,19 +48,6 @@ type Target struct {
 // String is the form that people write: provider/model.
 func (t Target) String() string { return t.Provider + "/" + t.Model }
 
-// Limits bound what the agent may spend. Zero is no limit.
-type Limits struct {
-	RequestsPerMinute int64
-	TokensPerDay      int64
-	BodyBytes         int64 // of one request; never zero
-}
-
-// defaultBody holds a long conversation with some pictures in it.
-const defaultBody = 32 << 20
-
-// Limits are those of the file; without body_bytes, 32 MiB.
-func (f *Inference) Limits() Limits { return f.limits }
-
 // LogFull says whether prompts and answers are logged, or metadata alone.
 func (f *Inference) LogFull() bool { return !f.metadata }
 
@@ -73,7 +61,7 @@ func ParseInference(file string, data []byte) (*Inference, error) {
 	if d.root == nil {
 		return nil, d.err()
 	}
-	f := &Inference{limits: Limits{BodyBytes: defaultBody}, revision: revision(data)}
+	f := &Inference{limits: Limits{BodyBytes: defaultBody, Idle: defaultIdle}, revision: revision(data)}
 	d.inference(f)
 	if err := d.err(); err != nil {
 		return nil, err
@@ -84,9 +72,8 @@ func ParseInference(file string, data []byte) (*Inference, error) {
 func (d *document) inference(f *Inference) {
 	none := func(*yaml.Node) {}
 	d.fields(d.root, readers{
-		"routes": none, "providers": none, // below: routes name providers, which may stand after them
-		"limits": func(n *yaml.Node) { d.limits(n, &f.limits) },
-		"log":    func(n *yaml.Node) { f.metadata = d.word(n, "full", "metadata") == "metadata" },
+		"providers": none, "routes": none, "prices": none, "limits": none, // below, in this order: each speaks of those before it
+		"log": func(n *yaml.Node) { f.metadata = d.word(n, "full", "metadata") == "metadata" },
 	})
 	if d.root.Kind != yaml.MappingNode {
 		return
@@ -101,14 +88,8 @@ func (d *document) inference(f *Inference) {
 	} else {
 		d.add(1, 1, `routes: [{model: "*", to: ollama/qwen3:8b}]`, "no routes, so no model could be called")
 	}
-}
-
-func (d *document) limits(n *yaml.Node, l *Limits) {
-	d.fields(n, readers{
-		"requests_per_minute": func(n *yaml.Node) { l.RequestsPerMinute = d.count(n) },
-		"tokens_per_day":      func(n *yaml.Node) { l.TokensPerDay = d.count(n) },
-		"body_bytes":          func(n *yaml.Node) { l.BodyBytes = d.count(n) },
-	})
+	d.section("prices", func(n *yaml.Node) { d.prices(n, f) })
+	d.section("limits", func(n *yaml.Node) { d.limits(n, f) })
 }
 
 // nameForm is that of providers and of stored secrets.

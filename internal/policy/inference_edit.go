@@ -21,6 +21,10 @@ func SetModel(data []byte, target string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, priced := before.Price(wanted); before.limits.HasSpend && !priced {
+		return nil, &BadTarget{target, "has no price, so spend_per_day could not be held",
+			fmt.Sprintf("first a line under prices in inference.yaml: {model: %q, in: PRICE, out: PRICE}", target)}
+	}
 	t := newText(data)
 	after := *before
 	at := len(before.routes) - 1
@@ -110,5 +114,6 @@ func (f *Inference) same(o *Inference) bool {
 	providers := maps.EqualFunc(f.providers, o.providers, func(a, b provider) bool {
 		return fmt.Sprint(a.url) == fmt.Sprint(b.url) && a.key == b.key && a.api == b.api
 	})
-	return routes && providers && f.limits == o.limits && f.metadata == o.metadata
+	prices := slices.EqualFunc(f.prices, o.prices, func(a, b price) bool { return a.model == b.model && a.Price == b.Price })
+	return routes && providers && prices && f.limits == o.limits && f.metadata == o.metadata
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 const routes = `# who answers
@@ -36,7 +37,7 @@ func mustInference(t testing.TB, text string) *Inference {
 
 func TestParseInference(t *testing.T) {
 	f := mustInference(t, routes)
-	if f.Limits() != (Limits{60, 2000000, 32 << 20}) || f.LogFull() || len(f.Revision()) != 12 {
+	if f.Limits() != (Limits{RequestsPerMinute: 60, TokensPerDay: 2000000, BodyBytes: 32 << 20, Idle: 5 * time.Minute}) || f.LogFull() || len(f.Revision()) != 12 {
 		t.Errorf("%+v", f)
 	}
 	if d := f.Default(); d.String() != "ollama/qwen3:8b" || d.URL.String() != "http://host.docker.internal:11434" || d.API != "ollama" {
