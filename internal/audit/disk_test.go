@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"encoding/json"
 	"errors"
 	"math"
 	"os"
@@ -223,4 +224,36 @@ func BenchmarkSync(b *testing.B) {
 		}
 	})
 	closeBook(b, book)
+}
+
+// TestSinceReadsNoMoreThanItMust: a file whose events are all older is not
+// opened, even where it could not be read.
+func TestSinceReadsNoMoreThanItMust(t *testing.T) {
+	dir := t.TempDir()
+	at := func(hour int, why string) string {
+		line, _ := json.Marshal(Event{Version: version, Time: time.Date(2026, 11, 27, hour, 0, 0, 0, time.UTC), Kind: Start, Why: why})
+		return string(line) + "\n"
+	}
+	for name, text := range map[string]string{
+		"000001.jsonl": "not a line of the book\n", "000002.jsonl": at(1, "old") + at(9, "a"), "000003.jsonl": at(10, "b"), "000004.jsonl": "",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func(hour int) (all string, err error) {
+		err = Since(dir, time.Date(2026, 11, 27, hour, 0, 0, 0, time.UTC), func(e Event) error {
+			all += e.Why
+			return nil
+		})
+		return all, err
+	}
+	for hour, want := range map[int]string{2: "ab", 9: "ab", 10: "b", 11: ""} {
+		if got, err := read(hour); err != nil || got != want {
+			t.Errorf("since %d: %q, %v", hour, got, err)
+		}
+	}
+	if _, err := read(0); err == nil { // what it must read, it reads
+		t.Error("the first file was left out")
+	}
 }

@@ -16,6 +16,7 @@ const (
 	Approval  Kind = "approval"  // a question, or the operator's answer
 	Reload    Kind = "reload"    // a policy took effect, or was refused
 	Session   Kind = "session"   // connect, exec or forward began or ended
+	Limit     Kind = "limit"     // a limit of the inference policy is near, or reached
 	Agent     Kind = "agent"     // the agent started, ended, became healthy or not
 	Damage    Kind = "damage"    // the book was found tampered with when it was opened, or lost Count events
 	Gap       Kind = "gap"       // to a slow reader of Watch: Count events were left out; never in the book
@@ -70,7 +71,19 @@ type Call struct {
 	Tools      []string `json:"tools,omitempty"`  // tools that the model called
 	TokensIn   int      `json:"tokens_in"`
 	TokensOut  int      `json:"tokens_out"`
+	Cached     int      `json:"tokens_cached,omitempty"`  // of TokensIn, what the provider had kept from before
+	Counted    int64    `json:"tokens_counted,omitempty"` // for the day's limit, where that is not the sum of the figures
+	Cost       float64  `json:"cost,omitempty"`           // by the policy's prices, in their currency
+	Steps      []Step   `json:"steps,omitempty"`          // providers that could not answer before another was asked
 	FirstToken float64  `json:"first_token_ms"`
 	Duration   float64  `json:"duration_ms"`
 	Error      string   `json:"error,omitempty"`
+}
+
+// Step is one provider that could not answer.
+type Step struct {
+	Given  string  `json:"given"`  // provider/model
+	Status int     `json:"status"` // HTTP
+	Error  string  `json:"error"`
+	Took   float64 `json:"took_ms"`
 }

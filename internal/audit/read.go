@@ -1,8 +1,10 @@
 package audit
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Read calls f with every event of the book in dir, oldest first, until f
@@ -56,4 +58,48 @@ func Last(dir string, n int, keep func(Event) bool) ([]Event, error) {
 		found = append(here, found...)
 	}
 	return slices.Clone(found[max(0, len(found)-n):]), nil
+}
+
+// Since calls f with the events of the book in dir from a moment on, oldest
+// first, until f fails. It reads no file whose events are all older.
+func Since(dir string, from time.Time, f func(Event) error) error {
+	all, err := segments(dir)
+	if err != nil {
+		return err
+	}
+	first := len(all) - 1
+	for ; first > 0; first-- {
+		begins, err := beginning(dir, all[first])
+		if err != nil {
+			return err
+		}
+		if !begins.IsZero() && begins.Before(from) {
+			break
+		}
+	}
+	for _, n := range all[max(first, 0):] {
+		err := readSegment(dir, n, func(e Event) error {
+			if e.Time.Before(from) {
+				return nil
+			}
+			return f(e)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// beginning is the time of a segment's first event, zero where it has none.
+func beginning(dir string, segment int) (at time.Time, err error) {
+	found := errors.New("found")
+	err = readSegment(dir, segment, func(e Event) error {
+		at = e.Time
+		return found
+	})
+	if errors.Is(err, found) {
+		err = nil
+	}
+	return at, err
 }

@@ -37,7 +37,7 @@ func (d *document) limits(n *yaml.Node, f *Inference) {
 			d.unpriced(f, n)
 		},
 		"body_bytes": func(n *yaml.Node) { l.BodyBytes = d.count(n) },
-		"idle":       func(n *yaml.Node) { l.Idle = d.duration(n, time.Second, time.Hour) },
-		"total":      func(n *yaml.Node) { l.Total = d.duration(n, time.Second, 24*time.Hour) },
+		"idle":       func(n *yaml.Node) { l.Idle = d.duration(n, 100*time.Millisecond, time.Hour) },
+		"total":      func(n *yaml.Node) { l.Total = d.duration(n, 100*time.Millisecond, 24*time.Hour) },
 	})
 }

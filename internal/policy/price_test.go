@@ -83,8 +83,8 @@ func TestSpendNeedsPrices(t *testing.T) {
 		"never reached":    {`"ollama/*"`, `"anthropic/claude-sonnet-*"`, "never used: line 9"},
 		"half a price":     {"in: 0, out: 0", "in: 0", "needs model, in and out"},
 		"no number":        {"in: 3,", "in: three,", "a price for a million tokens"},
-		"a long pause":     {"idle: 90s", "idle: 90h", "a time from 1s to 1h0m0s"},
-		"no pause at all":  {"idle: 90s", "idle: 0s", "a time from 1s to 1h0m0s"},
+		"a long pause":     {"idle: 90s", "idle: 90h", "a time from 100ms to 1h0m0s"},
+		"no pause at all":  {"idle: 90s", "idle: 0s", "a time from 100ms to 1h0m0s"},
 	} {
 		if !strings.Contains(priced, c.old) {
 			t.Fatal(name)

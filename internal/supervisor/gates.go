@@ -1,10 +1,8 @@
 package supervisor
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -45,17 +43,7 @@ func (k *keeper) gates(log *inference.Log) {
 	if k.bell != nil {
 		k.asks.news = k.ring
 	}
-	k.router = inference.New(inference.Config{
-		Policy:  k.policies.inference.Load,
-		Key:     k.clerk.Key,
-		Record:  k.call,
-		Who:     k.callerName,
-		Log:     log,
-		Blocked: k.blocked,
-		Ready:   k.book.Err,
-		Sandbox: k.settings.Name,
-		Spent:   spentToday(k.place.AuditDir(), time.Now()),
-	})
+	k.router = inference.New(k.routerConfig(log))
 	k.gate = egress.New(egress.Config{
 		Policy:   k.policies.network.Load,
 		Ask:      k.asks,
@@ -97,22 +85,6 @@ func holderIn(ctx context.Context, box *launch.Box, local, remote netip.AddrPort
 	return policy.ProgramAt(p.Exe, p.Parents), p.PID
 }
 
-// callerName is the program at the other end of a model call.
-func (k *keeper) callerName(c net.Conn) string {
-	local, err := netip.ParseAddrPort(c.RemoteAddr().String())
-	if err != nil {
-		return "unknown"
-	}
-	remote, err := netip.ParseAddrPort(c.LocalAddr().String())
-	if err != nil {
-		return "unknown"
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), lookFor)
-	defer cancel()
-	p, _ := k.holder(ctx, local, remote)
-	return programName(p)
-}
-
 // blocked says whether the network policy's deny list names the provider: the
 // router needs no rule, but a deny is obeyed.
 func (k *keeper) blocked(host string, port int) (string, bool) {
@@ -143,44 +115,6 @@ func networkEvent(e egress.Event) audit.Event {
 		Kind: kind, Wall: string(spec.NetworkWall), Verdict: e.Verdict.String(), Program: e.Program, PID: e.PID,
 		Target: e.Target, Rule: e.Rule, Why: e.Why, Count: count,
 	}
-}
-
-// call writes one model call down. What asked for no model and was not refused
-// (a list of models, a health check) is none.
-func (k *keeper) call(c inference.Call) {
-	if c.Asked != "" || c.Refused || c.Error != "" {
-		k.record.Event(callRecord(c))
-	}
-}
-
-func callRecord(c inference.Call) audit.Event {
-	verdict := "allow"
-	if c.Refused {
-		verdict = "deny"
-	}
-	return audit.Event{
-		Kind: audit.Inference, Wall: string(spec.InferenceWall), Verdict: verdict, Program: c.Program,
-		Target: cmp.Or(c.Given, c.Path), Why: c.Error, // what was refused has no provider
-		Call: &audit.Call{
-			API: c.API, Path: c.Path, Asked: c.Asked, Given: c.Given, Status: c.Status, Stream: c.Stream,
-			Prompt: c.Prompt, Extra: c.Extra, Answer: c.Answer, Tools: c.Tools, TokensIn: c.TokensIn, TokensOut: c.TokensOut,
-			FirstToken: c.FirstToken, Duration: c.Duration, Error: c.Error,
-		},
-	}
-}
-
-// spentToday is how many tokens the book has of this day (UTC), so that a
-// restart is no way round a daily limit.
-func spentToday(dir string, now time.Time) int64 {
-	day := now.UTC().Truncate(24 * time.Hour)
-	var n int64
-	_ = audit.Read(dir, func(e audit.Event) error { // an unreadable book counts as none; Open has said so already
-		if e.Kind == audit.Inference && e.Call != nil && !e.Time.Before(day) {
-			n += int64(e.Call.TokensIn + e.Call.TokensOut)
-		}
-		return nil
-	})
-	return n
 }
 
 func proofs(ps []spec.Proof) []audit.Proof {

@@ -177,6 +177,9 @@ func (k *keeper) teardown(why string) {
 	if k.bell != nil {
 		k.bell.Dismiss()
 	}
+	if k.router != nil {
+		k.router.Drain()
+	}
 	if k.clerk != nil {
 		k.clerk.Dismiss()
 	}

@@ -52,6 +52,7 @@ func (k *keeper) reloadInference(by string) (control.Reloaded, error) {
 	}
 	p := k.policies.inference.Load()
 	r := control.Reloaded{Revision: p.Revision()}
+	k.router.Learn(p)
 	if changed || by != "file" {
 		k.told(audit.Event{Kind: audit.Reload, Wall: string(spec.InferenceWall), Verdict: "allow", By: by,
 			Target: baseName(k.place.InferenceFile()), Rule: "revision " + r.Revision})

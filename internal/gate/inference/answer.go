@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/nemoclaw/nemoclaw/internal/policy"
 )
@@ -17,20 +18,54 @@ func (x *exchange) answer() *refusal {
 		return no
 	}
 	for i, t := range targets {
-		if no = x.try(t); no == nil || x.sent || x.gone() || !elsewhere(no) {
-			return no
+		began := x.router.now()
+		if no = x.attempt(t); no == nil {
+			return nil
 		}
-		if i < len(targets)-1 {
-			x.tally = tally{}
+		if i == len(targets)-1 || x.sent || x.gone() || !elsewhere(no) {
+			break
 		}
+		x.call.Steps = append(x.call.Steps, Step{t.String(), no.status, no.Error(), milliseconds(x.router.now().Sub(began))})
+		x.lose()
 	}
 	x.call.Refused = no.ours
 	return no
 }
 
+// attempt asks one provider, unless it fails too often or costs too much.
+func (x *exchange) attempt(t policy.Target) *refusal {
+	x.target, x.asked = t, false
+	x.call.Provider = t.Provider
+	if x.endpoint.named() {
+		x.call.Given = t.String()
+	}
+	if no := x.unaffordable(); no != nil {
+		return no
+	}
+	done, no := x.router.breakers.of(t).enter()
+	if no != nil {
+		return no
+	}
+	x.ended = done
+	how := errNeither // a panic says nothing about the provider
+	defer func() { x.told(no, how) }()
+	no = x.try(t)
+	how = outcome(x, no)
+	return no
+}
+
+// told tells the breaker how the attempt ended, once: at the first bytes of a
+// stream, which shows that the provider works and may go on for an hour.
+func (x *exchange) told(no *refusal, how error) {
+	if x.ended != nil {
+		x.ended(no, how)
+		x.ended = nil
+	}
+}
+
 // elsewhere says whether another provider may do better.
 func elsewhere(no *refusal) bool {
-	return no.status >= 500 || no.status == http.StatusTooManyRequests ||
+	return no.status >= 500 || no.status == http.StatusTooManyRequests || no.code == "model_not_found" ||
 		no.status == http.StatusUnauthorized || no.status == http.StatusForbidden
 }
 
@@ -59,6 +94,7 @@ func (r *Router) command() string {
 var (
 	errIdle    = errors.New("nothing came for too long")
 	errTooLong = errors.New("the answer is too long")
+	errTotal   = errors.New("the call took too long")
 )
 
 // attempt is one exchange's try with one provider.
@@ -72,10 +108,6 @@ type attempt struct {
 
 // try asks one provider and passes its answer on.
 func (x *exchange) try(t policy.Target) *refusal {
-	x.call.Provider = t.Provider
-	if x.endpoint.named() {
-		x.call.Given = t.Provider + "/" + t.Model
-	}
 	ctx, cancel := context.WithCancelCause(x.req.Context())
 	defer cancel(nil)
 	a := &attempt{exchange: x, target: t, ctx: ctx, cancel: cancel}
@@ -88,7 +120,7 @@ func (x *exchange) try(t policy.Target) *refusal {
 		return nil
 	}
 	a.form = q.form
-	req, no := a.router.request(ctx, t, q)
+	req, no := a.router.request(ctx, t, q, a.older())
 	if no != nil {
 		return no
 	}
@@ -110,11 +142,15 @@ func (a *attempt) pass(req *http.Request) {
 
 // ask sends the request and relays the answer.
 func (a *attempt) ask(req *http.Request) *refusal {
-	clock := newClock(a.router.idle, func() { a.cancel(errIdle) })
+	clock := newClock(a.limits.Idle, func() { a.cancel(errIdle) })
 	defer clock.stop()
+	if left, bounded := a.left(); bounded {
+		defer time.AfterFunc(left, func() { a.cancel(errTotal) }).Stop()
+	}
+	a.asked = true
 	resp, err := a.router.transport.RoundTrip(req)
 	if err != nil {
-		return a.router.dead(a.ctx, a.target, err)
+		return a.dead(err)
 	}
 	defer resp.Body.Close()
 	body := &patient{body: resp.Body, clock: clock, left: a.router.answer}
@@ -126,3 +162,11 @@ func (a *attempt) ask(req *http.Request) *refusal {
 	}
 	return a.relayWhole(resp, body)
 }
+
+// left is the time that the policy leaves the call, all its attempts together.
+func (a *attempt) left() (time.Duration, bool) {
+	return max(a.limits.Total-a.router.now().Sub(a.began), 0), a.limits.Total > 0
+}
+
+// older says whether another policy came into force since the call began.
+func (x *exchange) older() bool { return x.router.cfg.Policy() != x.policy }

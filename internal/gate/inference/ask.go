@@ -29,7 +29,7 @@ type question struct {
 
 // request makes the request for a provider, with its key: unless the network
 // policy denies that host, or the key is not there.
-func (r *Router) request(ctx context.Context, t policy.Target, q question) (*http.Request, *refusal) {
+func (r *Router) request(ctx context.Context, t policy.Target, q question, older bool) (*http.Request, *refusal) {
 	if no := r.blocked(t); no != nil {
 		return nil, no
 	}
@@ -44,7 +44,7 @@ func (r *Router) request(ctx context.Context, t policy.Target, q question) (*htt
 		req.Header = q.header.Clone()
 	}
 	req.Header.Set("Accept-Encoding", "identity")
-	key, no := r.key(t)
+	key, no := r.key(t, older)
 	if no != nil {
 		return nil, no
 	}
@@ -79,7 +79,7 @@ func base(t policy.Target) string {
 }
 
 // key is the provider's, "" where it needs none.
-func (r *Router) key(t policy.Target) (string, *refusal) {
+func (r *Router) key(t policy.Target, older bool) (string, *refusal) {
 	if t.Key == "" {
 		return "", nil
 	}
@@ -88,7 +88,7 @@ func (r *Router) key(t policy.Target) (string, *refusal) {
 	if r.cfg.Key == nil {
 		return "", lost
 	}
-	value, err := r.cfg.Key(t.Key)
+	value, err := r.keys.key(t.Key, r.now(), older)
 	key := strings.TrimSpace(string(value))
 	if err != nil || key == "" {
 		return "", lost // err may speak of paths on the host
@@ -144,10 +144,24 @@ func title(t policy.Target) string {
 }
 
 // dead says why a provider gave no answer, with the command that helps.
-func (r *Router) dead(ctx context.Context, t policy.Target, err error) *refusal {
-	if cause := context.Cause(ctx); errors.Is(cause, errIdle) {
-		return refuse(http.StatusGatewayTimeout, "provider_timeout", "%s at %s did not answer: nothing came for %s", title(t), t.URL.Host, r.idle)
+func (a *attempt) dead(err error) *refusal {
+	switch cause := context.Cause(a.ctx); {
+	case errors.Is(cause, errIdle):
+		return refuse(http.StatusGatewayTimeout, "provider_timeout", "%s at %s did not answer: nothing came for %s", title(a.target), a.target.URL.Host, a.limits.Idle)
+	case errors.Is(cause, errTotal):
+		return a.tooLong()
 	}
+	return a.router.dead(a.target, err)
+}
+
+// tooLong is said of a call that took all the time that the policy leaves it.
+func (a *attempt) tooLong() *refusal {
+	return refuse(http.StatusGatewayTimeout, "call_too_long", "the call was cut: it took longer than %s", a.limits.Total).
+		hinted("raise limits.total in inference.yaml")
+}
+
+// dead is the same where nobody cut the attempt short.
+func (r *Router) dead(t policy.Target, err error) *refusal {
 	no := refuse(http.StatusServiceUnavailable, "provider_down", "%s at %s does not answer: %s", title(t), t.URL.Host, reason(err))
 	return no.hinted("%s", r.remedy(t))
 }

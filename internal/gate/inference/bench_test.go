@@ -21,6 +21,7 @@ type bench struct {
 	*testing.T
 	router *Router
 	url    string // of the router
+	yaml   string // of the policy
 
 	policy atomic.Pointer[policy.Inference]
 	busy   sync.WaitGroup // calls being answered
@@ -79,6 +80,7 @@ func (b *bench) use(yaml string) {
 		b.Fatal(err)
 	}
 	b.policy.Store(p)
+	b.yaml = yaml
 }
 
 // toOllama and toOpenAI are policies with one provider.
@@ -137,6 +139,7 @@ func (b *bench) do(method, path string, body io.Reader, headers ...string) reply
 func (b *bench) last() Call {
 	b.Helper()
 	b.busy.Wait()
+	b.router.Drain()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.calls) == 0 {
@@ -158,6 +161,7 @@ func (b *bench) last() Call {
 
 func (b *bench) count() int {
 	b.busy.Wait()
+	b.router.Drain()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.calls)

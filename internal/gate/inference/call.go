@@ -3,6 +3,7 @@ package inference
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -25,13 +26,25 @@ type Call struct {
 	Extra  string `json:"extra,omitempty"`  // the request's other fields, as a JSON object
 	Answer string `json:"answer,omitempty"` // text and tool calls, streamed ones put together
 
-	Tools     []string `json:"tools,omitempty"` // names of the tools that the model called
-	TokensIn  int      `json:"tokens_in"`       // the provider's own figure; 0 where it gave none
-	TokensOut int      `json:"tokens_out"`      // the same
+	Tools     []string `json:"tools,omitempty"`          // names of the tools that the model called
+	TokensIn  int      `json:"tokens_in"`                // the provider's own figure; 0 where it gave none
+	TokensOut int      `json:"tokens_out"`               // the same
+	Cached    int      `json:"tokens_cached,omitempty"`  // of TokensIn, what the provider had kept
+	Counted   int64    `json:"tokens_counted,omitempty"` // for the day's limit, where that is not the sum of the figures
+	Cost      float64  `json:"cost,omitempty"`           // by the policy's prices, in their currency
+	Steps     []Step   `json:"steps,omitempty"`          // who was asked before, and why another was
 
 	FirstToken float64 `json:"first_token_ms"`
 	Duration   float64 `json:"duration_ms"`
 	Error      string  `json:"error,omitempty"`
+}
+
+// Step is a provider that could not answer before another was asked.
+type Step struct {
+	Given  string  `json:"given"`  // provider/model
+	Status int     `json:"status"` // HTTP, as the agent would have got it
+	Error  string  `json:"error"`
+	Took   float64 `json:"took_ms"`
 }
 
 // The longest texts that a record keeps, in bytes. What is cut out is the
@@ -84,8 +97,15 @@ func (c Call) clean(full bool, mask func(string) string) Call {
 	c.Extra = unseen(c.Extra, maxExtra, mask)
 	c.Answer = unseen(c.Answer, maxAnswer, mask)
 	c.Error = unseen(c.Error, maxError, mask)
+	c.Steps = slices.Clone(c.Steps)
+	for i := range c.Steps {
+		c.Steps[i].Error = unseen(c.Steps[i].Error, maxError, mask)
+	}
 	return c
 }
+
+// size is about how many bytes the record takes.
+func (c Call) size() int64 { return int64(1024 + len(c.Prompt) + len(c.Extra) + len(c.Answer)) }
 
 // line is the call as one line of JSON.
 func (c Call) line() []byte {

@@ -11,6 +11,12 @@
 // Fails:   closed. No route, no call; no redirect is followed; a provider that
 // misbehaves is an error in the agent's own API. Every call and every refusal
 // is recorded once.
+// Limits:  requests a minute, tokens and spend a day are counted in the router;
+// what was used before comes from the book. A budget that is used up closes what
+// costs money alone. A provider that fails five times in a row rests for ten
+// seconds.
+// Off the road of the agent's bytes: masking, the book and the agent's log, each
+// behind a bounded queue.
 // Proved by: the tests of this package, against servers that misbehave, the
 // real Ollama, the real OpenClaw and the real Claude Code.
 //

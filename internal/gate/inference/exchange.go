@@ -20,6 +20,7 @@ const statusHungUp = 499
 type exchange struct {
 	router *Router
 	policy *policy.Inference
+	limits policy.Limits
 	w      http.ResponseWriter
 	req    *http.Request
 	began  time.Time
@@ -29,17 +30,23 @@ type exchange struct {
 	body     *object // nil where there is none
 	stream   bool    // what the agent wants
 
-	call  Call
-	tally tally
-	sent  bool // the answer has begun
-	left  bool // the agent takes no more of it
-	fault string
-	holds int64 // bytes of the router's memory
+	call     Call
+	tally    tally
+	target   policy.Target         // that is asked, or was asked last
+	ended    func(*refusal, error) // of the breaker; nil once it was told
+	asked    bool                  // it was, in truth
+	lost     policy.Usage          // of attempts that came to nothing
+	spent    policy.Money          // for them
+	admitted *admission            // nil where the call does not count
+	sent     bool                  // the answer has begun
+	left     bool                  // the agent takes no more of it
+	fault    string
+	holds    int64 // bytes of the router's memory
 }
 
 // serve answers the request and records the call.
 func (x *exchange) serve() {
-	defer func() { x.router.memory.give(x.holds) }()
+	defer func() { x.router.memory.give(x.holds) }() // what the record has not taken over
 	no := x.prepare()
 	if no == nil && x.own() {
 		return // nobody was asked, and nothing said that is worth a record
@@ -75,13 +82,31 @@ func (x *exchange) prepare() *refusal {
 	if x.policy == nil {
 		return refuse(http.StatusServiceUnavailable, "not_ready", "there is no inference policy")
 	}
+	x.limits = x.policy.Limits()
 	if no := x.read(); no != nil {
 		return no
 	}
 	if x.endpoint.metered() {
-		return x.router.meter.admit(x.router.now(), x.policy.Limits())
+		return x.admit()
 	}
 	return nil
+}
+
+// admit counts the call, where the policy's limits let it in.
+func (x *exchange) admit() *refusal {
+	admitted, notices, no := x.router.meter.admit(x.router.now(), x.limits, int64(len(x.body.raw))/bytesAToken)
+	x.admitted = admitted
+	x.warn(notices)
+	return no
+}
+
+func (x *exchange) warn(notices []Notice) {
+	for _, n := range notices {
+		n.Program = x.call.Program
+		if x.router.cfg.Warn != nil {
+			x.router.cfg.Warn(n)
+		}
+	}
 }
 
 // own answers what no provider needs to be asked for.
@@ -127,9 +152,9 @@ func (x *exchange) bytes() ([]byte, *refusal) {
 	if enc := x.req.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
 		return nil, refuse(http.StatusUnsupportedMediaType, "unsupported_encoding", "request body is encoded (%.20q): send it plain", enc)
 	}
-	limit := x.policy.Limits().BodyBytes
+	limit := x.limits.BodyBytes
 	if x.req.ContentLength > limit {
-		return nil, tooLarge(limit)
+		return nil, x.tooLarge(x.req.ContentLength)
 	}
 	size := x.req.ContentLength
 	if size < 0 {
@@ -146,15 +171,20 @@ func (x *exchange) bytes() ([]byte, *refusal) {
 	raw, err := io.ReadAll(http.MaxBytesReader(x.w, x.req.Body, limit))
 	_ = control.SetReadDeadline(time.Time{})
 	if over := (*http.MaxBytesError)(nil); errors.As(err, &over) {
-		return nil, tooLarge(limit)
+		return nil, x.tooLarge(limit + 1)
 	}
 	if err != nil {
 		return nil, refuse(http.StatusBadRequest, "incomplete_body", "request body ended early: %v", err)
 	}
+	if isNear(int64(len(raw)), limit) {
+		x.warn(x.router.meter.large(x.router.now(), int64(len(raw)), limit))
+	}
 	return raw, nil
 }
 
-func tooLarge(limit int64) *refusal {
+func (x *exchange) tooLarge(size int64) *refusal {
+	limit := x.limits.BodyBytes
+	x.warn(x.router.meter.large(x.router.now(), size, limit))
 	return refuse(http.StatusRequestEntityTooLarge, "request_too_large", "request body is larger than %d bytes", limit).
 		hinted("raise limits.body_bytes in inference.yaml")
 }
@@ -256,41 +286,4 @@ func (x *exchange) refuse(no *refusal) {
 // gone says whether the agent has left.
 func (x *exchange) gone() bool {
 	return x.left || errors.Is(context.Cause(x.req.Context()), context.Canceled)
-}
-
-// record hands the finished call to the book and the log.
-func (x *exchange) record() {
-	r := x.router
-	x.call.Error += x.fault
-	x.tally.fill(&x.call)
-	now := r.now()
-	x.call.Duration = milliseconds(now.Sub(x.began))
-	if x.endpoint.metered() && !x.call.Refused {
-		r.meter.spend(now, x.cost())
-	}
-	full := x.policy != nil && x.policy.LogFull()
-	call := x.call.clean(full, r.secrets.mask)
-	if r.cfg.Record != nil {
-		r.cfg.Record(call)
-	}
-	if r.cfg.Log == nil {
-		return
-	}
-	if _, err := r.cfg.Log.Write(call.line()); err != nil {
-		// A call too long for the log is there at least by its outline.
-		_, _ = r.cfg.Log.Write(call.clean(false, r.secrets.mask).line())
-	}
-}
-
-// cost is the call's tokens for the day's limit: the provider's figures or, for
-// what it gave none (an answer cut short, a stream without usage), four bytes
-// a token.
-func (x *exchange) cost() int64 {
-	if x.call.TokensIn+x.call.TokensOut > 0 {
-		return int64(x.call.TokensIn) + int64(x.call.TokensOut)
-	}
-	if x.call.Status >= 400 || x.body == nil {
-		return 0
-	}
-	return int64(len(x.body.raw)+x.tally.size) / 4
 }

@@ -53,6 +53,7 @@ func place(resp *http.Response) string {
 // router's, not the agent's.
 func (a *attempt) refusedKey(code int, body io.Reader) *refusal {
 	text := a.faultText(body)
+	a.router.keys.forget(a.target.Key)
 	no := refuse(code, "provider_refused_key", "%s answered %d%s", title(a.target), code, text)
 	if a.target.Key == "" {
 		return no.hinted("give the provider a key in inference.yaml")
@@ -111,7 +112,9 @@ func (a *attempt) broken(err error) *refusal {
 	case errors.Is(err, errTooLong):
 		return refuse(http.StatusBadGateway, "answer_too_long", "%s's answer was cut: it is longer than %d bytes", who, a.router.answer)
 	case errors.Is(context.Cause(a.ctx), errIdle):
-		return refuse(http.StatusGatewayTimeout, "provider_timeout", "%s's answer was cut: nothing came for %s", who, a.router.idle)
+		return refuse(http.StatusGatewayTimeout, "provider_timeout", "%s's answer was cut: nothing came for %s", who, a.limits.Idle)
+	case errors.Is(context.Cause(a.ctx), errTotal):
+		return a.tooLong()
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return refuse(http.StatusBadGateway, "answer_incomplete", "%s's answer ended before it was complete", who)
 	}

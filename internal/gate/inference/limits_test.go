@@ -63,7 +63,7 @@ func TestLimits(t *testing.T) {
 	clock = clock.Add(time.Hour) // the next day
 	want(200, "")
 
-	seeded := newBench(t, toOllama(p.URL)+"limits: {tokens_per_day: 300}\n", func(c *Config) { c.Spent = 300 })
+	seeded := newBench(t, toOllama(p.URL)+"limits: {tokens_per_day: 300}\n", func(c *Config) { c.Used.Tokens = 300 })
 	if got := seeded.post("/v1/chat/completions", hello); got.status != 429 || !strings.Contains(got.body, "insufficient_quota") {
 		t.Errorf("%+v", got)
 	}

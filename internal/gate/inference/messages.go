@@ -91,6 +91,7 @@ func (t *tally) hear(e *event) bool {
 func (t *tally) used(u *anthropicUsage) {
 	if u != nil {
 		t.in, t.out = max(t.in, u.in()), max(t.out, u.OutputTokens)
+		t.cached = max(t.cached, u.CacheRead)
 	}
 }
 

@@ -91,8 +91,8 @@ func TestAnthropicWholeAndCount(t *testing.T) {
 	if req, body := p.asked(); got.body != `{"input_tokens":14}` || req.URL.String() != "/v1/messages/count_tokens?beta=true" || body != `{"model":"claude-sonnet-4-5","messages":[]}` {
 		t.Errorf("%+v %s %s", got, req.URL, body)
 	}
-	if c := b.last(); c.TokensIn+c.TokensOut != 0 || c.Path != "/v1/messages/count_tokens" || b.router.meter.spent != 33 {
-		t.Errorf("%+v, %d spent", c, b.router.meter.spent)
+	if c := b.last(); c.TokensIn+c.TokensOut != 0 || c.Path != "/v1/messages/count_tokens" || b.router.meter.used.Tokens != 33 {
+		t.Errorf("%+v, %d spent", c, b.router.meter.used.Tokens)
 	}
 	for _, yaml := range []string{toOllama(p.URL), toOpenAI(p.URL)} {
 		b.use(yaml)

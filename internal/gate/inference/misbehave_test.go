@@ -10,9 +10,6 @@ import (
 	"time"
 )
 
-// shortIdle is the routers' patience in these tests.
-const shortIdle = 200 * time.Millisecond
-
 // stream answers with parts, each flushed, and then waits for the client to
 // leave if it must hang.
 func stream(media string, hang bool, parts ...string) http.HandlerFunc {
@@ -126,7 +123,8 @@ func misbehave(t *testing.T, kind string, up http.HandlerFunc, status int, want,
 func (b *bench) misled(path string, status int, want, said string) {
 	b.Helper()
 	t := b.T
-	b.router.idle, b.router.answer = shortIdle, 65536
+	b.router.answer = 65536
+	b.use(b.yaml + "limits: {idle: 200ms}\n")
 	got := b.post(path, `{"model":"any","stream":true,"messages":[{"role":"user","content":"hi"}]}`)
 	call := b.last()
 	if got.status != status || call.Status != status {
@@ -167,7 +165,8 @@ func TestWholeAnswersThatMisbehave(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, toOpenAI(serve(t, c.up).URL), nil)
-			b.router.idle, b.router.answer = 200*time.Millisecond, 65536
+			b.router.answer = 65536
+			b.use(b.yaml + "limits: {idle: 200ms}\n")
 			for _, path := range []string{"/v1/chat/completions", "/v1/embeddings"} {
 				got := b.post(path, `{"model":"any","input":"x"}`)
 				if got.status < 500 || !strings.Contains(got.text(), c.want) || !strings.Contains(b.last().Error, c.want) {

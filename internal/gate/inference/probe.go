@@ -48,6 +48,7 @@ func (r *Router) Probe(ctx context.Context) Health {
 		return h
 	}
 	h.Connected = true
+	r.breakers.heal(t)
 	return h
 }
 
@@ -58,13 +59,13 @@ func (r *Router) models(ctx context.Context, t policy.Target) ([]string, *refusa
 	if t.API == string(ollama) {
 		path = "/api/tags"
 	}
-	req, no := r.request(ctx, t, question{method: http.MethodGet, path: path})
+	req, no := r.request(ctx, t, question{method: http.MethodGet, path: path}, false)
 	if no != nil {
 		return nil, no
 	}
 	resp, err := r.transport.RoundTrip(req)
 	if err != nil {
-		return nil, r.dead(ctx, t, err)
+		return nil, r.dead(t, err)
 	}
 	defer resp.Body.Close()
 	if listless := resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusMethodNotAllowed; listless && t.API != string(ollama) {

@@ -172,13 +172,14 @@ func (a *attempt) begin(resp *http.Response) {
 		a.w.Header().Set("Cache-Control", "no-cache")
 	}
 	a.call.Status, a.sent = http.StatusOK, true
+	a.told(nil, nil)
 	a.w.WriteHeader(http.StatusOK)
 }
 
 // write passes bytes to the agent, false when it does not take them in time.
 func (x *exchange) write(out []byte, flush bool) bool {
 	control := http.NewResponseController(x.w)
-	_ = control.SetWriteDeadline(time.Now().Add(x.router.idle)) // a recorder in a test has none
+	_ = control.SetWriteDeadline(time.Now().Add(x.limits.Idle)) // a recorder in a test has none
 	if _, err := x.w.Write(out); err != nil {
 		x.left = true
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/nemoclaw/nemoclaw/internal/policy"
@@ -21,7 +22,7 @@ type Config struct {
 	// Key gives a stored secret by name.
 	Key func(name string) ([]byte, error)
 	// Record takes each call once, after its last byte. It must not block.
-	Record func(Call)
+	Record func(Call) // from one goroutine
 	// Who names the program at the other end of the agent's connection.
 	Who func(net.Conn) string
 	// Log takes each call as one line of JSON: the agent's own view. Open one
@@ -34,9 +35,11 @@ type Config struct {
 	Ready func() error
 	// Sandbox is the name that the remedies in errors speak of.
 	Sandbox string
-	// Spent is the number of tokens that the sandbox used today before this
-	// router began, by the audit book.
-	Spent int64
+	// Warn takes the news that a limit is near or reached. It must not block.
+	Warn func(Notice)
+	// Used is what the sandbox used of its limits before this router began, by
+	// the audit book.
+	Used Used
 	// Proxy is the host's own way out, if it has one, as for http.Transport.
 	Proxy func(*http.Request) (*url.URL, error)
 	// Roots are the authorities that providers' certificates are checked
@@ -46,13 +49,14 @@ type Config struct {
 
 // The bounds of one call that no policy sets.
 const (
-	defaultIdle   = 5 * time.Minute // without a byte from the provider
 	defaultAnswer = 32 << 20        // bytes of an answer, streamed or not
 	bodyTime      = 2 * time.Minute // for the agent to send its request
 	keepAlive     = 2 * time.Minute // of an unused connection of the agent's
 	headerTime    = 10 * time.Second
 	headerSize    = 32 << 10
-	connections   = 512 // of the agent's, at once
+	connections   = 4096     // of the agent's, at once
+	unwritten     = 64 << 20 // bytes of records on their way to the book
+	unlogged      = 16 << 20 // bytes of records on their way to the agent's log
 )
 
 // Router is the model gate of one sandbox, an http.Handler. It is safe for
@@ -64,9 +68,13 @@ type Router struct {
 	memory    *memory
 	secrets   *secrets
 	places    *places
+	keys      *keyring
+	breakers  *breakers
+	writing   *background
+	logging   *background
+	skipped   atomic.Int64  // calls that the log had no room for
 	slots     chan struct{} // one for each connection of the agent's
 
-	idle   time.Duration
 	answer int64
 	now    func() time.Time
 }
@@ -75,14 +83,17 @@ type Router struct {
 // may be confined later.
 func New(cfg Config) *Router {
 	r := &Router{
-		cfg:     cfg,
-		meter:   &meter{spent: cfg.Spent},
-		memory:  &memory{},
-		secrets: &secrets{},
-		slots:   make(chan struct{}, connections),
-		idle:    defaultIdle,
-		answer:  defaultAnswer,
-		now:     time.Now,
+		cfg:      cfg,
+		meter:    &meter{used: Usage{Tokens: cfg.Used.Tokens, Money: cfg.Used.Money}, recent: cfg.Used.Recent},
+		memory:   &memory{},
+		secrets:  &secrets{},
+		slots:    make(chan struct{}, connections),
+		keys:     &keyring{get: cfg.Key},
+		breakers: &breakers{},
+		writing:  newBackground(unwritten),
+		logging:  newBackground(unlogged),
+		answer:   defaultAnswer,
+		now:      time.Now,
 	}
 	r.places = &places{ask: r.answers}
 	roots := cfg.Roots
@@ -96,7 +107,7 @@ func New(cfg Config) *Router {
 		TLSHandshakeTimeout:    10 * time.Second,
 		ForceAttemptHTTP2:      true,
 		DisableCompression:     true, // an answer is passed on as it comes
-		MaxIdleConnsPerHost:    8,
+		MaxIdleConnsPerHost:    128,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 	}

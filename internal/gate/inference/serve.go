@@ -25,6 +25,7 @@ func (r *Router) Serve(ctx context.Context, l net.Listener) error {
 	err := server.Serve(&slotted{Listener: l, slots: r.slots})
 	if ctx.Err() != nil || errors.Is(err, http.ErrServerClosed) {
 		calls.Wait()
+		r.Drain()
 		return nil
 	}
 	return err

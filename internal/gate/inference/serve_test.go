@@ -191,6 +191,7 @@ func TestLongCallIsLoggedByItsOutline(t *testing.T) {
 	b := newBench(t, toOllama(p.URL), func(c *Config) { c.Log = log })
 	b.post("/api/chat", `{"model":"any","messages":[{"role":"user","content":"`+strings.Repeat("long ", 1000)+`"}]}`)
 	b.busy.Wait()
+	b.router.Drain()
 	all, err := os.ReadFile(file.Name())
 	if err != nil || !strings.Contains(string(all), `"asked":"any"`) || strings.Contains(string(all), "long") {
 		t.Errorf("%s %v", all, err)

@@ -14,6 +14,7 @@ type tally struct {
 	size     int // bytes of the texts, kept or not
 
 	in, out int    // the provider's figures
+	cached  int    // of in, what it had kept from before
 	done    bool   // the answer said that it is complete
 	fault   string // the error that it carried
 }
@@ -71,6 +72,9 @@ type called struct {
 type usage struct {
 	PromptTokens     int `json:"prompt_tokens"`
 	CompletionTokens int `json:"completion_tokens"`
+	PromptDetails    struct {
+		CachedTokens int `json:"cached_tokens"`
+	} `json:"prompt_tokens_details"`
 }
 
 // add takes one piece. It says whether the piece held something that was said,
@@ -93,6 +97,7 @@ func (t *tally) add(p *piece) bool {
 	t.in, t.out = max(t.in, p.PromptEvalCount), max(t.out, p.EvalCount)
 	if p.Usage != nil {
 		t.in, t.out = max(t.in, p.Usage.PromptTokens), max(t.out, p.Usage.CompletionTokens)
+		t.cached = max(t.cached, p.Usage.PromptDetails.CachedTokens)
 	}
 	return t.size > before
 }
@@ -162,7 +167,7 @@ func faultOf(raw json.RawMessage) string {
 
 // fill writes what was said into the record.
 func (t *tally) fill(c *Call) {
-	c.TokensIn, c.TokensOut = t.in, t.out
+	c.TokensIn, c.TokensOut, c.Cached = t.in, t.out, t.cached
 	var answer strings.Builder
 	if t.thinking.Len() > 0 {
 		answer.WriteString("<think>" + t.thinking.String() + "</think>\n")
