@@ -35,6 +35,12 @@ func (s Sandbox) PolicyFile() string { return s.in("network-policy.yaml") }
 // InferenceFile is the inference policy.
 func (s Sandbox) InferenceFile() string { return s.in("inference.yaml") }
 
+// LearnFile is there while `policy learn` records: where it began in the book.
+func (s Sandbox) LearnFile() string { return s.in("learn.json") }
+
+// LearnedFile is the policy that was learned last, for review; never in force.
+func (s Sandbox) LearnedFile() string { return s.in("learned-policy.yaml") }
+
 // PolicyNotes is POLICY.md, bound read-only into the sandbox.
 func (s Sandbox) PolicyNotes() string { return s.in("POLICY.md") }
 

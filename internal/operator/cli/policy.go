@@ -22,7 +22,7 @@ func (t target) policyCommand() *cobra.Command {
 	}
 	c.AddCommand(t.policyShowCommand(), t.policyExplainCommand(),
 		t.policyAddCommand(), t.policyRemoveCommand(), t.policyDenyCommand(),
-		t.policyPresetsCommand(), t.policyDiffCommand(), t.policyTestCommand())
+		t.policyPresetsCommand(), t.policyDiffCommand(), t.policyTestCommand(), t.policyLearnCommand())
 	return c
 }
 
