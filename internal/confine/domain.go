@@ -52,6 +52,9 @@ func (d *domain) prepare(ruleset int) error {
 		if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
 			return act("unshare", "control groups", err)
 		}
+		if err := forgetKeys(); err != nil {
+			return err
+		}
 		if err := dropBounding(); err != nil {
 			return err
 		}

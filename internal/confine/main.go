@@ -147,6 +147,8 @@ func (in *inside) privilegeSteps(s spec.Spec) []step {
 		{w, true, func() error { return act("set", "host name", unix.Sethostname([]byte(s.Name))) }},
 		// This needs capabilities, and nothing after the next does.
 		{w, true, func() error { return in.domain.prepare(in.rules) }},
+		// After the last namespace of our own, which prepare makes.
+		{w, true, limitNamespaces},
 		{w, true, dropCapabilities},
 		// After the last change of credentials, which would undo it.
 		{w, true, hide},

@@ -128,6 +128,7 @@ func (in *inside) complete(s spec.Spec, proofs []spec.Proof) error {
 		{spec.ProcessWall, layerCapabilities, true},
 		{spec.ProcessWall, layerSeccomp, !s.Seccomp.Off},
 		{spec.ProcessWall, layerDescriptors, true},
+		{spec.ProcessWall, layerNamespaces, true},
 		{spec.NetworkWall, layerInterfaces, true},
 		{spec.NetworkWall, layerCapture, !s.Network.CaptureOff},
 		{spec.InferenceWall, layerRouter, !s.Network.CaptureOff && len(s.Network.Routers) > 0},

@@ -87,6 +87,7 @@ const (
 	layerDescriptors  = "descriptors"
 	layerCapture      = "capture"
 	layerInterfaces   = "interfaces"
+	layerNamespaces   = "namespaces"
 	layerRouter       = "router"
 )
 
@@ -111,7 +112,21 @@ func tryProcess() []spec.Proof {
 	_, _, e := unix.Syscall(unix.SYS_IO_URING_SETUP, 0, 0, 0)
 	ring := tried(pr, layerSeccomp, "set up io_uring", e, unix.ENOSYS)
 	signal := tried(pr, layerLandlock, "signal PID 1", unix.Kill(1, 0), unix.EPERM)
-	return append(tryStatus(), userns, ring, signal)
+	return append(tryStatus(), userns, ring, signal, tryLimit())
+}
+
+// tryLimit reads how many user namespaces may be made here: the filter would
+// refuse to make one before that limit could.
+func tryLimit() spec.Proof {
+	p := spec.Proof{Wall: spec.ProcessWall, Layer: layerNamespaces, Tried: "read " + limitOf("user")}
+	b, err := os.ReadFile(limitOf("user"))
+	if err != nil {
+		p.Got = err.Error()
+		return p
+	}
+	p.Got = strings.TrimSpace(string(b))
+	p.Refused = p.Got == "0"
+	return p
 }
 
 // tryStatus reads what this very process is allowed. See proc_pid_status(5).

@@ -49,7 +49,8 @@ func process() []Try {
 		{"user", unix.CLONE_NEWUSER}, {"mount", unix.CLONE_NEWNS}, {"pid", unix.CLONE_NEWPID}, {"net", unix.CLONE_NEWNET},
 		{"ipc", unix.CLONE_NEWIPC}, {"uts", unix.CLONE_NEWUTS}, {"cgroup", unix.CLONE_NEWCGROUP},
 	} {
-		out = append(out, Try{ID: "D78 " + n.name, What: "a " + n.name + " namespace of its own", do: func() error { return forkWith(n.flag) }})
+		out = append(out, Try{ID: "D78 " + n.name, What: "a " + n.name + " namespace of its own",
+			do: func() error { return forkWith(n.flag) }, want: append([]error{unix.ENOSPC /* the limit */}, no...)})
 	}
 	return inWall(out, spec.ProcessWall)
 }

@@ -159,8 +159,8 @@ func initCases() []attackCase {
 			var l unix.Rlimit
 			return errors.Join(unix.Prlimit(1, unix.RLIMIT_CORE, nil, &l), unix.Prlimit(1, unix.RLIMIT_CORE, &l, nil))
 		}, event: "syscall prlimit64"},
-		{id: "D197 nice", name: "the priority of PID 1", attack: func(world) error { return unix.Setpriority(unix.PRIO_PROCESS, 1, 5) }, event: "syscall setpriority"},
-		{id: "D197 user", name: "the priority of all of its user", attack: func(world) error { return unix.Setpriority(unix.PRIO_USER, 0, 5) }, event: "syscall setpriority"},
+		{id: "D197 nice", name: "the priority of PID 1", attack: sameNice(unix.PRIO_PROCESS, 1), event: "syscall setpriority"},
+		{id: "D197 user", name: "the priority of all of its user", attack: sameNice(unix.PRIO_USER, 0), event: "syscall setpriority"},
 		{id: "D197 io", name: "the disk priority of PID 1", attack: func(world) error { return reached(unix.SYS_IOPRIO_SET, 1, 1, 3<<13) }, event: "syscall ioprio_set"},
 		{id: "D197 cpu", name: "the processors of PID 1", attack: func(world) error {
 			var set unix.CPUSet
@@ -181,6 +181,17 @@ func canRead(path string) func(world) error {
 			return errors.New("empty")
 		}
 		return err
+	}
+}
+
+// sameNice sets a priority to what it is, which needs no right but over who.
+func sameNice(which, who int) func(world) error {
+	return func(world) error {
+		is, err := unix.Getpriority(which, who) // 20 less the nice value: getpriority(2), "C library/kernel differences"
+		if err != nil {
+			return err
+		}
+		return unix.Setpriority(which, who, 20-is)
 	}
 }
 

@@ -27,7 +27,7 @@ func TestThreatModel(t *testing.T) {
 	check(t, err)
 	is := string(b)
 	want := is
-	for name, text := range map[string]string{"cases": casesTable(), "layers": layersTable()} {
+	for name, text := range map[string]string{"cases": casesTable(), "layers": layersTable(), "alone": aloneTable()} {
 		want, err = between(want, name, text)
 		check(t, err)
 	}

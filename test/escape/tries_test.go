@@ -70,7 +70,7 @@ func TestTriesTellAMissingWall(t *testing.T) {
 
 // tellsOf is a try that one layer alone refuses. The mounts of a test are those
 // of the product with one more.
-var tellsOf = map[string]string{"Landlock": "D197 signal", "seccomp": "D78 user", "capture": ""}
+var tellsOf = map[string]string{"Landlock": "D197 signal", "seccomp": "D76 getfd", "capture": "A5"}
 
 // tried runs the program inside.
 func tried(t *testing.T, box *launch.Box, program *launch.Program) map[string]tries.Report {
