@@ -1,12 +1,6 @@
 package spec
 
-import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"io"
-	"net/netip"
-)
+import "net/netip"
 
 // Version is the form of Spec that this program writes and obeys.
 const Version = 1
@@ -20,18 +14,18 @@ const (
 
 // Spec says all that init enforces.
 type Spec struct {
-	Version  int      `json:"version"`
-	Name     string   `json:"name"` // the host name inside
-	Mounts   []Mount  `json:"mounts"`
-	Landlock Landlock `json:"landlock"`
-	Seccomp  Seccomp  `json:"seccomp"`
-	Network  Network  `json:"network"`
-	Rlimits  []Rlimit `json:"rlimits,omitempty"`
+	Version  int
+	Name     string // the host name inside
+	Mounts   []Mount
+	Landlock Landlock
+	Seccomp  Seccomp
+	Network  Network
+	Rlimits  []Rlimit
 	// Env is the whole environment of everything that runs inside; a command
 	// may add to it, never inherit.
-	Env []string `json:"env"`
+	Env []string
 	// Dir is the working directory of everything that runs inside.
-	Dir string `json:"dir"`
+	Dir string
 }
 
 // MountKind is what stands at one place of the built-up root.
@@ -53,27 +47,27 @@ const (
 
 // Mount is one entry of the built-up root.
 type Mount struct {
-	Kind     MountKind `json:"kind"`
-	Source   string    `json:"source,omitempty"`
-	Target   string    `json:"target"`
-	ReadOnly bool      `json:"read_only,omitempty"`
-	NoExec   bool      `json:"no_exec,omitempty"`
-	Mode     uint32    `json:"mode,omitempty"`
-	Size     int64     `json:"size,omitempty"`
-	Data     []byte    `json:"data,omitempty"`
+	Kind     MountKind
+	Source   string
+	Target   string
+	ReadOnly bool
+	NoExec   bool
+	Mode     uint32
+	Size     int64
+	Data     []byte
 	// Links lets the path of Source lead through symbolic links, as the
 	// system's own folders do. A source handed over by the operator has none:
 	// it was resolved when that was decided, and one that is there now may be
 	// an agent's, put where another mount lets it write.
-	Links bool `json:"links,omitempty"`
+	Links bool
 	// Owner asks for an id-mapped mount in which the host's owner of Source is
 	// the sandbox's user. Only a supervisor started by root can make one.
-	Owner bool `json:"owner,omitempty"`
+	Owner bool
 	// Fd, when not 0, is the position (from 1) among the descriptors handed
 	// over with the spec of a detached mount that takes Source's place: a
 	// supervisor started by root makes them, since the sandbox's user may not
 	// reach Source. Set by launch alone.
-	Fd int `json:"fd,omitempty"`
+	Fd int
 }
 
 // Access is what a Landlock rule grants beneath a path.
@@ -90,21 +84,21 @@ const (
 
 // Landlock is the second, independent layer of the filesystem wall.
 type Landlock struct {
-	Off   bool       `json:"off,omitempty"` // the operator wrote so, or a test
-	Rules []PathRule `json:"rules"`
+	Off   bool // the operator wrote so, or a test
+	Rules []PathRule
 }
 
 // PathRule grants Access beneath Path; a Path that does not exist is refused
 // unless Optional.
 type PathRule struct {
-	Path     string `json:"path"`
-	Access   Access `json:"access"`
-	Optional bool   `json:"optional,omitempty"`
+	Path     string
+	Access   Access
+	Optional bool
 }
 
 // Seccomp is the process wall's filter; its table is confine's own.
 type Seccomp struct {
-	Off bool `json:"off,omitempty"` // only ever set by a test
+	Off bool // only ever set by a test
 }
 
 // Network is the network wall inside: routes, capture and the sockets that are
@@ -112,18 +106,18 @@ type Seccomp struct {
 type Network struct {
 	// CaptureOff leaves the namespace with a dead loopback and nothing else.
 	// Only ever set by a test.
-	CaptureOff bool `json:"capture_off,omitempty"`
+	CaptureOff bool
 	// GatePort is the port of the transparent listeners.
-	GatePort uint16 `json:"gate_port"`
+	GatePort uint16
 	// Routers are the loopback addresses on which the inference router listens.
-	Routers []netip.AddrPort `json:"routers"`
+	Routers []netip.AddrPort
 }
 
 // Rlimit is one resource limit of everything that runs inside.
 type Rlimit struct {
-	Resource int    `json:"resource"` // RLIMIT_* of getrlimit(2)
-	Soft     uint64 `json:"soft"`
-	Hard     uint64 `json:"hard"`
+	Resource int // RLIMIT_* of getrlimit(2)
+	Soft     uint64
+	Hard     uint64
 }
 
 // Wall is one of the four.
@@ -140,33 +134,9 @@ const (
 // Proof is one forbidden thing that was tried inside, at the point of exec,
 // before the agent's first instruction.
 type Proof struct {
-	Wall    Wall   `json:"wall"`
-	Layer   string `json:"layer"` // Landlock, mounts, seccomp, capabilities, capture …
-	Tried   string `json:"tried"` // "open /home", "ptrace", "connect 192.0.2.1:9"
-	Got     string `json:"got"`   // "permission denied"
-	Refused bool   `json:"refused"`
-}
-
-// Encode writes s as JSON.
-func Encode(s Spec) ([]byte, error) {
-	s.Version = Version
-	return json.Marshal(s)
-}
-
-// Decode reads one Spec, and refuses another version, an unknown field and
-// anything behind it.
-func Decode(b []byte) (Spec, error) {
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	var s Spec
-	if err := d.Decode(&s); err != nil {
-		return Spec{}, fmt.Errorf("decode spec: %w", err)
-	}
-	if s.Version != Version {
-		return Spec{}, fmt.Errorf("decode spec: version %d: want %d", s.Version, Version)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return Spec{}, fmt.Errorf("decode spec: trailing bytes")
-	}
-	return s, nil
+	Wall    Wall
+	Layer   string // Landlock, mounts, seccomp, capabilities, capture …
+	Tried   string // "open /home", "ptrace", "connect 192.0.2.1:9"
+	Got     string // "permission denied"
+	Refused bool
 }

@@ -2,7 +2,7 @@ package spec
 
 import "net/netip"
 
-// The wire between supervisor and init: one SOCK_SEQPACKET socket, a JSON
+// The wire between supervisor and init: one SOCK_SEQPACKET socket, a packed
 // message a packet, descriptors beside it as SCM_RIGHTS.
 //
 //	supervisor                                init (PID 1 inside)
@@ -45,25 +45,25 @@ const (
 
 // Message is one packet. Fields that an Op does not name are empty.
 type Message struct {
-	Op       Op             `json:"op"`
-	ID       uint64         `json:"id,omitempty"`
-	Command  *Command       `json:"command,omitempty"`
-	Target   uint64         `json:"target,omitempty"`
-	Signal   int            `json:"signal,omitempty"`
-	Count    int            `json:"count,omitempty"`
-	IPv6     bool           `json:"ipv6,omitempty"`
-	PID      int            `json:"pid,omitempty"`
-	Code     int            `json:"code,omitempty"`
-	Local    netip.AddrPort `json:"local,omitzero"`
-	Remote   netip.AddrPort `json:"remote,omitzero"`
-	Sockets  []Socket       `json:"sockets,omitempty"`
-	Proofs   []Proof        `json:"proofs,omitempty"`
-	Programs []Program      `json:"programs,omitempty"`
-	ABI      int            `json:"abi,omitempty"` // with proof: the Landlock ABI in force
-	Wall     Wall           `json:"wall,omitempty"`
-	Error    string         `json:"error,omitempty"`
-	Alone    bool           `json:"alone,omitempty"` // with exited: no process but PID 1 was left
-	Errno    int            `json:"errno,omitempty"` // with failed: the system's error number behind Error, where there is one
+	Op       Op
+	ID       uint64
+	Command  *Command
+	Target   uint64
+	Signal   int
+	Count    int
+	IPv6     bool
+	PID      int
+	Code     int
+	Local    netip.AddrPort
+	Remote   netip.AddrPort
+	Sockets  []Socket
+	Proofs   []Proof
+	Programs []Program
+	ABI      int // with proof: the Landlock ABI in force
+	Wall     Wall
+	Error    string
+	Alone    bool // with exited: no process but PID 1 was left
+	Errno    int  // with failed: the system's error number behind Error, where there is one
 }
 
 // Command is one program to run inside.
@@ -94,18 +94,18 @@ const RefusedGroup = 5
 
 // Socket names one handed-out descriptor.
 type Socket struct {
-	Use  SocketUse      `json:"use"`
-	Addr netip.AddrPort `json:"addr,omitzero"`
+	Use  SocketUse
+	Addr netip.AddrPort
 }
 
 // Program is one process inside, as init sees it. Where init cannot tell, the
 // answer has no Program at all.
 type Program struct {
-	PID  int    `json:"pid"`
-	Exe  string `json:"exe"` // path inside, " (deleted)" kept
-	Dev  uint64 `json:"dev"`
-	Ino  uint64 `json:"ino"`
-	Name string `json:"name"` // comm, for people only: a program can set it
+	PID  int
+	Exe  string // path inside, " (deleted)" kept
+	Dev  uint64
+	Ino  uint64
+	Name string // comm, for people only: a program can set it
 	// Parents are the executables of its ancestors, nearest first.
-	Parents []string `json:"parents,omitempty"`
+	Parents []string
 }

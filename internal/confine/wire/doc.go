@@ -3,8 +3,8 @@
 //
 // Runs in: supervisor, init and spawner.
 // Reads:   packets of the other side, which may be hostile: a packet that is
-// cut, has unknown fields or too many bytes is an error.
+// cut, or has too many bytes, is an error.
 // Touches: the socket it was given, and memory files for what exceeds a packet.
 // Fails:   with an error; a Conn that failed once is to be closed.
-// Proved by: TestPacketsAndDescriptors, TestLargeMessage, FuzzDecode.
+// Proved by: TestPacketsAndDescriptors, TestLargeMessage, FuzzDecodeMessage of spec.
 package wire

@@ -62,11 +62,7 @@ func readMemory(fd int) ([]byte, error) {
 
 // SendSpec hands s over, with the descriptors that its Fd fields count.
 func (c *Conn) SendSpec(s spec.Spec, fds ...int) error {
-	b, err := spec.Encode(s)
-	if err != nil {
-		return fmt.Errorf("send spec: %w", err)
-	}
-	mem, err := memory(b)
+	mem, err := memory(spec.Encode(s))
 	if err != nil {
 		return fmt.Errorf("send spec: %w", err)
 	}

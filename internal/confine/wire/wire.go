@@ -1,8 +1,6 @@
 package wire
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -81,10 +79,7 @@ func (c *Conn) Close() error {
 
 // Send writes one message with descriptors, which stay the caller's.
 func (c *Conn) Send(m spec.Message, fds ...int) error {
-	b, err := json.Marshal(m)
-	if err != nil {
-		return fmt.Errorf("send %s: %w", m.Op, err)
-	}
+	b := spec.EncodeMessage(m)
 	if len(b) > maxPacket {
 		mem, err := memory(b)
 		if err != nil {
@@ -92,7 +87,7 @@ func (c *Conn) Send(m spec.Message, fds ...int) error {
 		}
 		defer unix.Close(mem)
 		fds = append([]int{mem}, fds...)
-		b = []byte(`{"op":"` + string(opLarge) + `"}`)
+		b = spec.EncodeMessage(spec.Message{Op: opLarge})
 	}
 	if err := c.send(b, fds); err != nil {
 		return fmt.Errorf("send %s: %w", m.Op, err)
@@ -140,7 +135,7 @@ func (c *Conn) Receive() (spec.Message, []int, error) {
 		closeAll(fds)
 		return spec.Message{}, nil, errors.New("receive: packet was cut")
 	}
-	m, err := decode(c.buf[:n])
+	m, err := spec.DecodeMessage(c.buf[:n])
 	if err == nil && m.Op == opLarge {
 		m, fds, err = large(fds)
 	}
@@ -189,19 +184,6 @@ func rights(oob []byte) ([]int, error) {
 	return out, nil
 }
 
-func decode(b []byte) (spec.Message, error) {
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	var m spec.Message
-	if err := d.Decode(&m); err != nil {
-		return spec.Message{}, fmt.Errorf("decode message: %w", err)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return spec.Message{}, errors.New("decode message: trailing bytes")
-	}
-	return m, nil
-}
-
 func large(fds []int) (spec.Message, []int, error) {
 	if len(fds) == 0 {
 		return spec.Message{}, fds, errors.New("large message without its file")
@@ -210,7 +192,7 @@ func large(fds []int) (spec.Message, []int, error) {
 	if err != nil {
 		return spec.Message{}, fds, err
 	}
-	m, err := decode(b)
+	m, err := spec.DecodeMessage(b)
 	if err != nil {
 		return spec.Message{}, fds, err
 	}
