@@ -81,6 +81,25 @@ func (f *fake) SSH(_ context.Context, conn net.Conn) error {
 	return err
 }
 
+// Exec hands what was written first back, beside an end of a pipe in which it
+// is written too.
+func (f *fake) Exec(_ context.Context, c *Carrier) error {
+	first := make([]byte, 5)
+	if _, err := io.ReadFull(c, first); err != nil {
+		return err
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	defer w.Close()
+	if _, err := w.Write(first); err != nil {
+		return err
+	}
+	return c.Hand(first, int(r.Fd()))
+}
+
 // serve runs a control socket for s and returns its path.
 func serve(t *testing.T, s Sandbox) string {
 	t.Helper()
@@ -286,6 +305,45 @@ func TestSSHUpgradesToBytes(t *testing.T) {
 	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || line != "SSH-2.0-x\r\n" {
 		t.Errorf("echoed %q, %v", line, err)
 	}
+}
+
+func TestExecCarriesDescriptors(t *testing.T) {
+	c := Dial(serve(t, newFake()))
+	conn, err := c.Exec(t.Context(), []byte("first"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	got := make([]byte, 5)
+	if _, err := io.ReadFull(conn, got); err != nil || string(got) != "first" {
+		t.Errorf("%q, %v", got, err)
+	}
+	fds := conn.Take()
+	if len(fds) != 1 {
+		t.Fatalf("%d descriptors", len(fds))
+	}
+	f := os.NewFile(uintptr(fds[0]), "pipe")
+	defer f.Close()
+	if b, err := io.ReadAll(f); err != nil || string(b) != "first" {
+		t.Errorf("through the pipe: %q, %v", b, err)
+	}
+}
+
+// Over a connection that carries bytes alone, a command goes another way.
+func TestExecFarAway(t *testing.T) {
+	near := Dial(serve(t, newFake()))
+	far := New("demo", func(ctx context.Context) (net.Conn, error) {
+		conn, err := near.open(ctx)
+		return struct{ net.Conn }{conn}, err
+	})
+	if _, err := far.Exec(t.Context(), []byte("first")); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("%v", err)
+	}
+	conn, err := far.SSH(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
 }
 
 func TestNotRunning(t *testing.T) {

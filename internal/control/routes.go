@@ -31,7 +31,8 @@ func (a *api) routes() http.Handler {
 	}))
 	mux.HandleFunc("GET /v1/events", a.events)
 	mux.HandleFunc("GET /v1/logs", a.logs)
-	mux.HandleFunc("POST /v1/ssh", a.ssh)
+	mux.HandleFunc("POST /v1/ssh", a.upgrade(sshProtocol, func(ctx context.Context, c *Carrier) error { return a.sandbox.SSH(ctx, c) }))
+	mux.HandleFunc("POST /v1/exec", a.upgrade(execProtocol, a.sandbox.Exec))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, fmt.Errorf("%s %s: no such route", r.Method, r.URL.Path))
 	})

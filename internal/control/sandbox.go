@@ -32,4 +32,7 @@ type Sandbox interface {
 	Logs(ctx context.Context, lines int, follow bool) (<-chan string, error)
 	// SSH serves connect, exec and copy on conn until it ends, and closes it.
 	SSH(ctx context.Context, conn net.Conn) error
+	// Exec runs one command for the peer of conn, hands it the command's streams,
+	// and closes conn.
+	Exec(ctx context.Context, conn *Carrier) error
 }

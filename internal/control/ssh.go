@@ -11,62 +11,72 @@ import (
 	"strings"
 )
 
-const protocol = "ssh" // of the Upgrade header
+// The protocols of the Upgrade header; each has a route of its name.
+const (
+	sshProtocol  = "ssh"
+	execProtocol = "exec"
+)
 
-func (a *api) ssh(w http.ResponseWriter, r *http.Request) {
-	if !strings.EqualFold(r.Header.Get("Upgrade"), protocol) {
-		refuse(w, http.StatusUpgradeRequired, errors.New("ssh: want the header Upgrade: ssh"))
-		return
+// upgrade makes the route that leaves HTTP for a protocol, which serve speaks.
+func (a *api) upgrade(protocol string, serve func(context.Context, *Carrier) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !strings.EqualFold(r.Header.Get("Upgrade"), protocol) {
+			refuse(w, http.StatusUpgradeRequired, fmt.Errorf("%s: want the header Upgrade: %s", protocol, protocol))
+			return
+		}
+		a.upgraded.Add(1)
+		defer a.upgraded.Done()
+		conn, buffered, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			refuse(w, http.StatusInternalServerError, fmt.Errorf("%s: %w", protocol, err))
+			return
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "+protocol+"\r\n\r\n"); err != nil {
+			return
+		}
+		// What goes wrong from here on, the protocol tells the peer itself.
+		_ = serve(r.Context(), &Carrier{Conn: conn, in: buffered.Reader})
 	}
-	a.upgraded.Add(1)
-	defer a.upgraded.Done()
-	conn, buffered, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		refuse(w, http.StatusInternalServerError, fmt.Errorf("ssh: %w", err))
-		return
-	}
-	defer conn.Close()
-	const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + protocol + "\r\n\r\n"
-	if _, err := io.WriteString(conn, switching); err != nil {
-		return
-	}
-	// What goes wrong from here on, the SSH protocol tells the peer itself.
-	_ = a.sandbox.SSH(r.Context(), &ahead{Conn: conn, in: buffered.Reader})
-}
-
-// ahead is a connection of which some bytes have been read already.
-type ahead struct {
-	net.Conn
-	in *bufio.Reader
-}
-
-func (c *ahead) Read(p []byte) (int, error) {
-	if c.in.Buffered() > 0 {
-		return c.in.Read(p)
-	}
-	return c.Conn.Read(p)
 }
 
 // SSH opens a connection that speaks the SSH protocol: connect, exec and copy.
 // ctx bounds the opening alone.
 func (c *Client) SSH(ctx context.Context) (net.Conn, error) {
+	return c.upgraded(ctx, sshProtocol, nil)
+}
+
+// Exec opens a connection for one command and sends first on it, without
+// waiting for the answer in between. Where descriptors cannot be carried, since
+// the supervisor is on another machine, it is errors.ErrUnsupported. ctx bounds
+// the opening alone.
+func (c *Client) Exec(ctx context.Context, first []byte) (*Carrier, error) {
+	conn, err := c.upgraded(ctx, execProtocol, first)
+	if err == nil && !conn.carries() {
+		return nil, errors.Join(errors.ErrUnsupported, conn.Close())
+	}
+	return conn, err
+}
+
+func (c *Client) upgraded(ctx context.Context, protocol string, first []byte) (*Carrier, error) {
 	conn, err := c.open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	undo := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer undo()
-	const request = "POST /v1/ssh HTTP/1.1\r\nHost: sandbox\r\nConnection: Upgrade\r\nUpgrade: " + protocol + "\r\nContent-Length: 0\r\n\r\n"
-	if _, err := io.WriteString(conn, request); err != nil {
-		return nil, errors.Join(fmt.Errorf("open ssh: %w", err), conn.Close())
+	request := "POST /v1/" + protocol + " HTTP/1.1\r\nHost: sandbox\r\nConnection: Upgrade\r\nUpgrade: " + protocol + "\r\nContent-Length: 0\r\n\r\n"
+	if _, err := conn.Write(append([]byte(request), first...)); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", protocol, err), conn.Close())
 	}
-	in := bufio.NewReader(conn)
-	answer, err := http.ReadResponse(in, nil)
+	made := &Carrier{Conn: conn}
+	made.in = bufio.NewReader(receiver{made})
+	answer, err := http.ReadResponse(made.in, nil)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open ssh: %w", err), conn.Close())
+		return nil, errors.Join(fmt.Errorf("open %s: %w", protocol, err), conn.Close())
 	}
 	if answer.StatusCode != http.StatusSwitchingProtocols {
 		return nil, errors.Join(refusal(answer), conn.Close())
 	}
-	return &ahead{Conn: conn, in: in}, nil
+	return made, nil
 }

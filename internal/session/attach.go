@@ -32,15 +32,23 @@ func Attach(p Process, tty bool, stdin *os.File, stdout, stderr io.Writer) (code
 			_ = p.Resize(cells(rows), cells(cols)) // a program that has ended needs none
 		})()
 	}
+	if tty {
+		return attach(p, stdin, NewScreen(stdout), NewScreen(stderr))
+	}
+	return attach(p, stdin, stdout, stderr)
+}
+
+// attach copies until p has ended and its output has been taken.
+func attach(p Process, stdin io.Reader, stdout, stderr io.Writer) (code int, sig syscall.Signal, err error) {
 	go func() { // may wait on a terminal for good; the process ends without it
 		_, _ = io.Copy(p.Stdin(), stdin)
 		_ = p.Stdin().Close()
 	}()
 	var ended atomic.Bool
 	var outputs sync.WaitGroup
-	outputs.Go(func() { copyOut(screened(stdout, tty), p.Stdout(), &ended) })
+	outputs.Go(func() { copyOut(&patient{to: screened(stdout)}, p.Stdout(), &ended) })
 	if from := p.Stderr(); from != nil {
-		outputs.Go(func() { copyOut(screened(stderr, tty), from, &ended) })
+		outputs.Go(func() { copyOut(&patient{to: screened(stderr)}, from, &ended) })
 	}
 	code, sig, err = p.Wait()
 	ended.Store(true)
@@ -53,9 +61,24 @@ func Attach(p Process, tty bool, stdin *os.File, stdout, stderr io.Writer) (code
 	return code, sig, err
 }
 
+// patient takes everything, also when nobody listens any more: the program's
+// exit code comes after its output.
+type patient struct {
+	to   io.Writer
+	deaf bool
+}
+
+func (p *patient) Write(b []byte) (int, error) {
+	if !p.deaf {
+		_, err := p.to.Write(b)
+		p.deaf = err != nil
+	}
+	return len(b), nil
+}
+
 // screened is w behind the filter where a terminal interprets what it gets.
-func screened(w io.Writer, tty bool) io.Writer {
-	if f, ok := w.(*os.File); tty || ok && term.IsTerminal(int(f.Fd())) {
+func screened(w io.Writer) io.Writer {
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return NewScreen(w)
 	}
 	return w

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/term"
@@ -128,7 +129,9 @@ func (c call) on(ch ssh.Channel, told <-chan *ssh.Request) (int, error) {
 		return 0, fmt.Errorf("%s: refused by the sandbox", c.request)
 	}
 	if !c.tty {
-		defer passSignals(ch)()
+		defer passSignals(func(s syscall.Signal) {
+			_, _ = ch.SendRequest("signal", false, ssh.Marshal(signalRequest{signalName(s)})) // a program that has ended needs none
+		})()
 	}
 	go func() { // may wait on a terminal for good; the process ends without it
 		_, _ = io.Copy(ch, c.stdin)

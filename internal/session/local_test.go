@@ -187,8 +187,8 @@ var testKey = sync.OnceValue(func() ssh.Signer {
 	return key
 })
 
-// server is Serve on a Unix socket, one goroutine a connection, as a
-// supervisor has it.
+// server is Serve on a Unix socket and ServeExec on another, one goroutine a
+// connection, as a supervisor has them.
 type server struct {
 	box  *localBox
 	path string
@@ -197,12 +197,21 @@ type server struct {
 func newServer(t testing.TB) *server {
 	t.Helper()
 	s := &server{box: &localBox{}, path: filepath.Join(t.TempDir(), "s")}
-	ln, err := net.Listen("unix", s.path)
+	key := testKey()
+	listen(t, s.path, func(ctx context.Context, conn net.Conn) error { return Serve(ctx, conn, key, s.box) })
+	listen(t, s.path+".exec", func(ctx context.Context, conn net.Conn) error {
+		return ServeExec(ctx, &carrier{UnixConn: conn.(*net.UnixConn)}, s.box)
+	})
+	return s
+}
+
+func listen(t testing.TB, path string, serve func(context.Context, net.Conn) error) {
+	t.Helper()
+	ln, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	key := testKey()
 	var all sync.WaitGroup
 	all.Go(func() {
 		for {
@@ -211,8 +220,8 @@ func newServer(t testing.TB) *server {
 				return
 			}
 			all.Go(func() {
-				if err := Serve(ctx, conn, key, s.box); err != nil {
-					t.Log("Serve:", err)
+				if err := serve(ctx, conn); err != nil {
+					t.Log("serve:", err)
 				}
 			})
 		}
@@ -220,9 +229,8 @@ func newServer(t testing.TB) *server {
 	t.Cleanup(func() {
 		cancel()
 		_ = ln.Close()
-		all.Wait() // every Serve ends
+		all.Wait() // every server ends
 	})
-	return s
 }
 
 func (s *server) dial(t testing.TB) net.Conn {

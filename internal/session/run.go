@@ -37,7 +37,7 @@ func (s *session) run(ctx context.Context) {
 	if stderr := s.proc.Stderr(); stderr != nil {
 		outputs.Go(func() { copyOut(s.ch.Stderr(), stderr, &ended) })
 	}
-	stop := context.AfterFunc(ctx, s.end)
+	stop := context.AfterFunc(ctx, func() { end(s.proc, s.command.TTY) })
 	code, sig, err := s.proc.Wait()
 	stop()
 	ended.Store(true)
@@ -61,20 +61,20 @@ func (s *session) run(ctx context.Context) {
 
 // end makes the program's group end: TERM (and HUP, which is what interactive
 // shells heed), then KILL.
-func (s *session) end() {
+func end(p Process, tty bool) {
 	gone := make(chan struct{})
 	go func() {
-		_, _, _ = s.proc.Wait()
+		_, _, _ = p.Wait()
 		close(gone)
 	}()
-	if s.command.TTY {
-		_ = s.proc.Signal(syscall.SIGHUP)
+	if tty {
+		_ = p.Signal(syscall.SIGHUP)
 	}
-	_ = s.proc.Signal(syscall.SIGTERM)
+	_ = p.Signal(syscall.SIGTERM)
 	select {
 	case <-gone:
 	case <-time.After(mercy):
-		_ = s.proc.Signal(syscall.SIGKILL)
+		_ = p.Signal(syscall.SIGKILL)
 	}
 }
 

@@ -4,8 +4,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	"golang.org/x/crypto/ssh"
 )
 
 // passed are the signals that mean the program, not the command line in front
@@ -14,7 +12,7 @@ var passed = []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscal
 
 // passSignals sends every signal that this process gets on to the program,
 // until stop is called. A terminal's keys need it not: they are bytes.
-func passSignals(ch ssh.Channel) (stop func()) {
+func passSignals(to func(syscall.Signal)) (stop func()) {
 	got := make(chan os.Signal, 16)
 	signal.Notify(got, passed...)
 	done := make(chan struct{})
@@ -24,8 +22,7 @@ func passSignals(ch ssh.Channel) (stop func()) {
 			case <-done:
 				return
 			case s := <-got:
-				name := signalName(s.(syscall.Signal))
-				_, _ = ch.SendRequest("signal", false, ssh.Marshal(signalRequest{name})) // a program that has ended needs none
+				to(s.(syscall.Signal))
 			}
 		}
 	}()

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"github.com/nemoclaw/nemoclaw/internal/session"
 	"net"
 
 	"github.com/nemoclaw/nemoclaw/internal/audit"
@@ -96,4 +97,11 @@ func (o offers) SSH(ctx context.Context, conn net.Conn) error {
 		return errors.New("serve a session: the sandbox is not up yet")
 	}
 	return o.sessions(ctx, conn)
+}
+
+func (o offers) Exec(ctx context.Context, conn *control.Carrier) error {
+	if o.sessions == nil {
+		return errors.New("serve a command: the sandbox is not up yet")
+	}
+	return session.ServeExec(ctx, conn, sessionBox{o.keeper, control.By(ctx)})
 }

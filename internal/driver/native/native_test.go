@@ -98,6 +98,7 @@ func (k keeper) ReloadInference(context.Context) (control.Reloaded, error) {
 func (k keeper) Events(context.Context) (<-chan audit.Event, error)     { return nil, nil }
 func (k keeper) Logs(context.Context, int, bool) (<-chan string, error) { return nil, nil }
 func (k keeper) SSH(context.Context, net.Conn) error                    { return nil }
+func (k keeper) Exec(context.Context, *control.Carrier) error           { return nil }
 func (k keeper) Answer(context.Context, string, control.Answer) (control.Approval, error) {
 	return control.Approval{}, nil
 }

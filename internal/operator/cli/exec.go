@@ -10,6 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+	"github.com/nemoclaw/nemoclaw/internal/control"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/session"
 )
@@ -73,17 +74,30 @@ func (t target) exec(ctx context.Context, argv []string, f execFlags) error {
 	if err != nil {
 		return cannotStart(err)
 	}
-	conn, err := client.SSH(ctx)
-	if err != nil {
-		return cannotStart(err)
-	}
-	defer conn.Close()
-	command := spec.Command{Argv: argv, Env: f.env, Dir: f.dir}
-	code, err := session.Exec(ctx, conn, command, os.Stdin, os.Stdout, os.Stderr, f.wantsTTY())
+	code, err := execOver(ctx, client, spec.Command{Argv: argv, Env: f.env, Dir: f.dir}, f.wantsTTY())
 	if err != nil {
 		return cannotStart(err)
 	}
 	return exit(code)
+}
+
+// execOver takes the command's own streams where it can have them, and speaks
+// SSH where they are a terminal's or cannot be carried this far.
+func execOver(ctx context.Context, client *control.Client, c spec.Command, tty bool) (int, error) {
+	if !tty {
+		conn, err := client.Exec(ctx, session.Ask(c))
+		if err == nil {
+			return session.ExecHere(ctx, conn, os.Stdin, os.Stdout, os.Stderr)
+		}
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return 0, err
+		}
+	}
+	conn, err := client.SSH(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return session.Exec(ctx, conn, c, os.Stdin, os.Stdout, os.Stderr, tty)
 }
 
 // exit passes a program's exit code on.

@@ -115,6 +115,7 @@ func (a awake) Verify(context.Context) (v control.Verified, _ error)          { 
 func (a awake) Stop(context.Context) error                                    { return nil }
 func (a awake) Logs(context.Context, int, bool) (<-chan string, error)        { return nil, nil }
 func (a awake) SSH(context.Context, net.Conn) error                           { return nil }
+func (a awake) Exec(context.Context, *control.Carrier) error                  { return nil }
 
 // watched is a home with one sandbox, eyes on it, and what they said.
 func watched(t *testing.T) (*keeper, <-chan tea.Msg) {

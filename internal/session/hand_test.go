@@ -1,0 +1,123 @@
+package session
+
+import (
+	"context"
+	"io"
+	"net"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+)
+
+// carrier is a Handover as the control socket has it.
+type carrier struct {
+	*net.UnixConn
+	fds []int
+}
+
+func (c *carrier) Read(p []byte) (int, error) {
+	oob := make([]byte, unix.CmsgSpace(4*3))
+	n, oobn, _, _, err := c.ReadMsgUnix(p, oob)
+	if oobn > 0 {
+		if messages, err := unix.ParseSocketControlMessage(oob[:oobn]); err == nil && len(messages) == 1 {
+			c.fds, _ = unix.ParseUnixRights(&messages[0])
+		}
+	}
+	if n == 0 && err == nil && len(p) > 0 {
+		err = io.EOF
+	}
+	return n, err
+}
+
+func (c *carrier) Hand(b []byte, fds ...int) error {
+	_, _, err := c.WriteMsgUnix(b, unix.UnixRights(fds...), nil)
+	return err
+}
+
+func (c *carrier) Take() []int { return c.fds }
+
+// road is one of the two ways to run a command.
+type road func(t testing.TB, ctx context.Context, s *server, c spec.Command, stdin io.Reader, stdout, stderr io.Writer) (int, error)
+
+func overSSH(t testing.TB, ctx context.Context, s *server, c spec.Command, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
+	return Exec(ctx, s.dial(t), c, stdin, stdout, stderr, c.TTY)
+}
+
+func handedOver(t testing.TB, ctx context.Context, s *server, c spec.Command, stdin io.Reader, stdout, stderr io.Writer) (int, error) {
+	conn, err := net.Dial("unix", s.path+".exec")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Write(Ask(c)); err != nil {
+		t.Fatal(err)
+	}
+	return ExecHere(ctx, &carrier{UnixConn: conn.(*net.UnixConn)}, stdin, stdout, stderr)
+}
+
+// bothRoads runs a test for each: nobody is to notice which one it was.
+func bothRoads(t *testing.T, test func(*testing.T, road)) {
+	t.Run("ssh", func(t *testing.T) { test(t, overSSH) })
+	t.Run("handed over", func(t *testing.T) { test(t, handedOver) })
+}
+
+// What is no command starts nothing, and gets no descriptor.
+func TestNoCommandIsHandedOver(t *testing.T) {
+	for name, text := range map[string]string{
+		"no frame":   "SSH-2.0-x\r\n",
+		"too large":  "\xff\xff\xff\xff",
+		"no message": "\x00\x00\x00\x01\xff",
+		"a signal":   string(frame(spec.Message{Op: spec.OpSignal, Signal: 9})),
+		"no program": string(frame(spec.Message{Op: spec.OpRun, Command: &spec.Command{}})),
+		"a terminal": string(Ask(spec.Command{Argv: []string{"true"}, TTY: true})),
+	} {
+		t.Run(name, func(t *testing.T) {
+			ours, theirs := socketPair(t)
+			box := &localBox{}
+			served := make(chan error, 1)
+			go func() { served <- ServeExec(t.Context(), &carrier{UnixConn: theirs.(*net.UnixConn)}, box) }()
+			if _, err := io.WriteString(ours, text); err != nil {
+				t.Fatal(err)
+			}
+			if err := ours.(*net.UnixConn).CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-served; err == nil {
+				t.Error("no error")
+			}
+			if b, err := io.ReadAll(ours); len(b) > 0 {
+				t.Errorf("answered %q, %v", b, err)
+			}
+			if len(box.started) > 0 {
+				t.Error("something was started")
+			}
+		})
+	}
+}
+
+// A peer may send the signals that have names, and no other number.
+func TestHeedKnownSignals(t *testing.T) {
+	ours, theirs := socketPair(t)
+	got := &signalled{}
+	done := make(chan struct{})
+	go func() { heed(&carrier{UnixConn: theirs.(*net.UnixConn)}, got); close(done) }()
+	for _, n := range []int{0, -1, int(syscall.SIGSTOP), 64, 1 << 20, int(syscall.SIGUSR1)} {
+		if _, err := ours.Write(frame(spec.Message{Op: spec.OpSignal, Signal: n})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ours.Close()
+	<-done
+	if len(got.all) != 1 || got.all[0] != syscall.SIGUSR1 {
+		t.Errorf("got %v", got.all)
+	}
+}
+
+type signalled struct {
+	Process
+	all []syscall.Signal
+}
+
+func (s *signalled) Signal(n syscall.Signal) error { s.all = append(s.all, n); return nil }
