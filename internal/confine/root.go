@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nemoclaw/nemoclaw/internal/confine/detached"
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 )
 
@@ -60,7 +61,7 @@ func openSource(m spec.Mount, handed []int) (source, error) {
 		fd = handed[m.Fd-1]
 	default:
 		var err error
-		if fd, err = takeTree(m); err != nil {
+		if fd, err = detached.Take(m); err != nil {
 			return source{}, err
 		}
 	}
@@ -70,25 +71,6 @@ func openSource(m spec.Mount, handed []int) (source, error) {
 	}
 	kind := st.Mode & unix.S_IFMT
 	return source{fd: fd, dir: kind == unix.S_IFDIR, node: kind == unix.S_IFCHR}, nil
-}
-
-// takeTree makes a detached copy of the tree at m's source. Recursive, since a
-// user namespace may not take a tree without the mounts below it: they could
-// hide something. See openat2(2), open_tree(2).
-func takeTree(m spec.Mount) (int, error) {
-	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC}
-	if !m.Links {
-		how.Resolve = unix.RESOLVE_NO_SYMLINKS
-	}
-	at, err := unix.Openat2(unix.AT_FDCWD, m.Source, &how)
-	if errors.Is(err, unix.ELOOP) {
-		return -1, fmt.Errorf("a symbolic link stands in its path, so it is not what was handed over: %w", err)
-	}
-	if err != nil {
-		return -1, err
-	}
-	defer unix.Close(at)
-	return unix.OpenTree(at, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH)
 }
 
 // lay puts the empty root over the old one. The old tree stays reachable from

@@ -1,7 +1,6 @@
 package launch
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -10,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nemoclaw/nemoclaw/internal/confine/detached"
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 )
 
@@ -30,7 +30,7 @@ func detach(s *spec.Spec, o Options, exe int) ([]int, error) {
 		if m.Kind != spec.Bind && m.Kind != spec.Lower {
 			continue
 		}
-		fd, err := takeTree(*m)
+		fd, err := detached.Take(*m)
 		if err != nil {
 			closeAll(fds)
 			return nil, fmt.Errorf("open %s: %w", m.Source, err)
@@ -46,24 +46,6 @@ func detach(s *spec.Spec, o Options, exe int) ([]int, error) {
 		}
 	}
 	return fds, nil
-}
-
-// takeTree makes a detached copy of the tree at m's source, through no symbolic
-// link unless the spec says so. See openat2(2), open_tree(2).
-func takeTree(m spec.Mount) (int, error) {
-	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC}
-	if !m.Links {
-		how.Resolve = unix.RESOLVE_NO_SYMLINKS
-	}
-	at, err := unix.Openat2(unix.AT_FDCWD, m.Source, &how)
-	if errors.Is(err, unix.ELOOP) {
-		return -1, fmt.Errorf("a symbolic link stands in its path, so it is not what was handed over: %w", err)
-	}
-	if err != nil {
-		return -1, err
-	}
-	defer unix.Close(at)
-	return unix.OpenTree(at, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH)
 }
 
 // owner is whose a source is on the host.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/nemoclaw/nemoclaw/internal/audit"
 	"github.com/nemoclaw/nemoclaw/internal/confine/filter"
+	"github.com/nemoclaw/nemoclaw/internal/confine/notify"
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 )
 
@@ -42,7 +43,7 @@ func refuseCalls(listener, until *os.File, look func(context.Context, int) (spec
 			}
 			continue
 		}
-		n, err := receive(fd)
+		n, err := notify.Receive(fd)
 		if errors.Is(err, unix.ENOENT) {
 			continue // killed before we looked
 		}
@@ -51,14 +52,14 @@ func refuseCalls(listener, until *os.File, look func(context.Context, int) (spec
 		}
 		e := callEvent(n, look)
 		// The caller may have died meanwhile; there is nothing left to refuse.
-		_ = refuse(fd, n.ID, unix.EPERM)
+		_ = notify.Refuse(fd, n.ID, unix.EPERM)
 		record(e)
 	}
 }
 
 // callEvent says who tried what. It looks while the caller waits, since its
 // pid is only sure to be its own until the answer.
-func callEvent(n notification, look func(context.Context, int) (spec.Program, bool)) audit.Event {
+func callEvent(n notify.Call, look func(context.Context, int) (spec.Program, bool)) audit.Event {
 	e := audit.Event{
 		Kind: audit.Syscall, Wall: string(spec.ProcessWall), Verdict: "deny",
 		Program: "unknown", Target: filter.Name(int(n.Nr)),

@@ -12,9 +12,10 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/confine/notify"
 )
 
 // Inside is the word that makes this test binary a program behind the filter
@@ -103,22 +104,8 @@ type tried struct {
 	Errno syscall.Errno
 }
 
-// told is what the kernel tells a listener (struct seccomp_notif).
-type told struct {
-	ID         uint64
-	PID, Flags uint32
-	Nr         int32
-	Arch       uint32
-	IP         uint64
-	Args       [6]uint64
-}
-
-type answer struct {
-	ID    uint64
-	Val   int64
-	Err   int32
-	Flags uint32
-}
+// told is what the kernel tells a listener.
+type told = notify.Call
 
 // ours is the error with which these tests answer: no kernel gives it for any
 // call they make, so whoever sees it was stopped by the filter.
@@ -211,19 +198,13 @@ func listen(sock int) []told {
 		if p[0].Revents&unix.POLLIN == 0 {
 			return all
 		}
-		var q told
-		if ioctl(fds[0], unix.SECCOMP_IOCTL_NOTIF_RECV, unsafe.Pointer(&q)) != 0 {
+		q, err := notify.Receive(fds[0])
+		if err != nil {
 			continue
 		}
 		all = append(all, q)
-		a := answer{ID: q.ID, Err: -int32(ours)}
-		ioctl(fds[0], unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&a))
+		_ = notify.Refuse(fds[0], q.ID, ours) // it may have been killed meanwhile
 	}
-}
-
-func ioctl(fd int, req uintptr, p unsafe.Pointer) syscall.Errno {
-	_, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), req, uintptr(p))
-	return e
 }
 
 // refusals is every combination of interesting arguments that the table does

@@ -11,12 +11,12 @@ import (
 	"sync"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/nemoclaw/nemoclaw/internal/confine/filter"
+	"github.com/nemoclaw/nemoclaw/internal/confine/notify"
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 	"github.com/nemoclaw/nemoclaw/internal/launch"
 )
@@ -212,23 +212,6 @@ func destination(p []byte) (string, bool) {
 	return "", false
 }
 
-// notification and answer are struct seccomp_notif and seccomp_notif_resp.
-type notification struct {
-	ID         uint64
-	PID, Flags uint32
-	Nr         int32
-	Arch       uint32
-	IP         uint64
-	Args       [6]uint64
-}
-
-type answer struct {
-	ID    uint64
-	Val   int64
-	Error int32
-	Flags uint32
-}
-
 // calls answers EPERM to every refused call until nobody is left to make one.
 func (e *edge) calls(f *os.File) {
 	fd := int(f.Fd())
@@ -240,13 +223,12 @@ func (e *edge) calls(f *os.File) {
 		if p[0].Revents&unix.POLLIN == 0 {
 			return
 		}
-		var n notification
-		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_RECV, uintptr(unsafe.Pointer(&n))); errno != 0 {
+		n, err := notify.Receive(fd)
+		if err != nil {
 			continue
 		}
 		e.saw("syscall " + filter.Name(int(n.Nr)))
-		a := answer{ID: n.ID, Error: -int32(unix.EPERM)}
-		_, _, _ = unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&a)))
+		_ = notify.Refuse(fd, n.ID, unix.EPERM)
 	}
 }
 

@@ -4,33 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/confine/notify"
 )
 
 // calls answers refused system calls while the walls are proved.
 type calls struct {
 	end  *os.File
 	done chan struct{}
-}
-
-// notification and answer are struct seccomp_notif and seccomp_notif_resp of
-// linux/seccomp.h.
-type notification struct {
-	ID         uint64
-	PID, Flags uint32
-	Nr         int32
-	Arch       uint32
-	IP         uint64
-	Args       [6]uint64
-}
-
-type answer struct {
-	ID    uint64
-	Val   int64
-	Error int32
-	Flags uint32
 }
 
 // answerCalls refuses every call that arrives at listener with EPERM, until
@@ -66,12 +49,11 @@ func (c *calls) answer(listener, end int) {
 }
 
 func refuseOne(listener int) {
-	var n notification
-	if _, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(listener), unix.SECCOMP_IOCTL_NOTIF_RECV, uintptr(unsafe.Pointer(&n))); e != 0 {
+	c, err := notify.Receive(listener)
+	if err != nil {
 		return // the caller is gone
 	}
-	a := answer{ID: n.ID, Error: -int32(unix.EPERM)}
-	_, _, _ = unix.Syscall(unix.SYS_IOCTL, uintptr(listener), unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&a)))
+	_ = notify.Refuse(listener, c.ID, unix.EPERM) // it may have gone meanwhile
 }
 
 // stop returns when nothing more is answered here.
