@@ -97,7 +97,7 @@ func prepare(ctx context.Context, place state.Sandbox, progress func(string)) (*
 		k.log.Close()
 		return nil, err
 	}
-	k.record = newRecorder(k.book.Append)
+	k.record = newRecorder(k.written)
 	return k, nil
 }
 

@@ -97,3 +97,23 @@ func innerPID(tid int) (int, bool) {
 	}
 	return 0, false
 }
+
+// written puts e into the book, and what a wall refused into the log as well,
+// beside what the program itself says of it. Equal ones were counted by the
+// recorder, so neither can be flooded.
+func (k *keeper) written(e audit.Event) {
+	k.book.Append(e)
+	switch e.Kind {
+	case audit.Syscall, audit.Network, audit.Names:
+	default:
+		return
+	}
+	if e.Verdict != "deny" {
+		return
+	}
+	line := fmt.Sprintf("%s wall: refused %s to %s: %s", e.Wall, e.Target, e.Program, e.Why)
+	if e.Count > 1 {
+		line += fmt.Sprintf(" (%d times)", e.Count)
+	}
+	k.log.Say("%s", line)
+}

@@ -7,21 +7,31 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nemoclaw/nemoclaw/internal/confine/filter"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/policy"
 )
 
 func (t target) policyExplainCommand() *cobra.Command {
 	var asJSON bool
-	var program string
+	var program, call string
 	c := &cobra.Command{
-		Use:   "explain HOST[:PORT]",
-		Short: "what would become of a connection, and why; port 443 unless said",
-		Args:  words("HOST[:PORT]"),
+		Use:   "explain HOST[:PORT] | explain --syscall NAME",
+		Short: "what would become of a connection or a system call, and why; port 443 unless said",
+		Args: func(c *cobra.Command, args []string) error {
+			if call != "" {
+				return noArgs(c, args)
+			}
+			return words("HOST[:PORT]")(c, args)
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
+			if call != "" {
+				return t.app.explainCall(call, asJSON)
+			}
 			return t.explain(args[0], program, asJSON)
 		},
 	}
+	c.Flags().StringVar(&call, "syscall", "", "a system call, by its name")
 	c.Flags().BoolVar(&asJSON, "json", false, "print for programs")
 	c.Flags().StringVar(&program, "program", "", "as this program, a path inside (default: an unknown one)")
 	return c
@@ -55,6 +65,27 @@ func (t target) explain(destination, program string, asJSON bool) error {
 		t.app.voice.Result("rule: %s", say.Clean(e.Rule))
 	}
 	t.app.voice.Result("why: %s", say.Clean(e.Why))
+	return nil
+}
+
+// explainCall says what the process wall does with a system call. It is the same
+// for every sandbox, and locked.
+func (a *app) explainCall(name string, asJSON bool) error {
+	e := filter.Explain(name)
+	if asJSON {
+		return a.voice.JSON(e)
+	}
+	a.voice.Result("%s %s", e.Verdict, say.Clean(e.Name))
+	for _, c := range e.Cases {
+		a.voice.Result("but %s", c)
+	}
+	a.voice.Result("why: %s", e.Why)
+	switch e.Verdict {
+	case filter.Refuse.String():
+		a.voice.Result("It fails with EPERM, and each attempt is an event that names the program.")
+	case filter.Absent.String():
+		a.voice.Result("It fails with ENOSYS, in silence.")
+	}
 	return nil
 }
 
