@@ -67,7 +67,7 @@ func (r receiver) Read(p []byte) (int, error) {
 	if oobn > 0 {
 		r.keep(oob[:oobn])
 	}
-	return n, err
+	return max(n, 0), err // -1 with an error, as recvmsg(2) has it
 }
 
 func (c *Carrier) keep(oob []byte) {

@@ -302,8 +302,15 @@ func TestSSHUpgradesToBytes(t *testing.T) {
 	if _, err := io.WriteString(conn, "SSH-2.0-x\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || line != "SSH-2.0-x\r\n" {
+	in := bufio.NewReader(conn)
+	if line, err := in.ReadString('\n'); err != nil || line != "SSH-2.0-x\r\n" {
 		t.Errorf("echoed %q, %v", line, err)
+	}
+	ended := make(chan error)
+	go func() { _, err := in.ReadByte(); ended <- err }()
+	conn.Close()
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("a read after the end: %v", err)
 	}
 }
 

@@ -26,10 +26,7 @@ func (c *carrier) Read(p []byte) (int, error) {
 			c.fds, _ = unix.ParseUnixRights(&messages[0])
 		}
 	}
-	if n == 0 && err == nil && len(p) > 0 {
-		err = io.EOF
-	}
-	return n, err
+	return max(n, 0), err
 }
 
 func (c *carrier) Hand(b []byte, fds ...int) error {

@@ -3,11 +3,11 @@ package supervisor
 import (
 	"context"
 	"errors"
-	"github.com/nemoclaw/nemoclaw/internal/session"
 	"net"
 
 	"github.com/nemoclaw/nemoclaw/internal/audit"
 	"github.com/nemoclaw/nemoclaw/internal/control"
+	"github.com/nemoclaw/nemoclaw/internal/session"
 )
 
 // offers is the keeper as the operator sees it; it implements control.Sandbox.
