@@ -194,6 +194,14 @@ func (p *Policy) decideSpecial(r Request, a netip.Addr, c class, what string) Ve
 	return Verdict{Action: Ask, Why: fmt.Sprintf("%s turned out to be %s, %s", r.Host, a, what)}
 }
 
+// ListsAddresses says whether the rule that allows r's name lists addresses that
+// it may have.
+func (p *Policy) ListsAddresses(r Request) bool {
+	return p != nil && r.Host != "" && p.allows.first(r, func(x *rule) bool {
+		return x.hasPort(r.Port) && x.refuses(r) == "" && len(x.addresses) > 0
+	}) != nil
+}
+
 // listing is the first rule for r that lists the address: by its addresses
 // where r has a name, by its host where r has none.
 func (p *Policy) listing(r Request, a netip.Addr, c class) *rule {

@@ -16,6 +16,8 @@ type Settings struct {
 	Limits    Limits    `yaml:"limits"`
 	Ports     Ports     `yaml:"ports"`
 	Walls     Walls     `yaml:"walls"`
+	// Proxy is the HTTP proxy that this machine's network is left by.
+	Proxy Proxy `yaml:"proxy,omitempty"`
 	// Notify is the operator's own command, by its absolute path, and its
 	// arguments: run with a question as JSON on stdin when nobody watches.
 	Notify []string `yaml:"notify,omitempty,flow"`
@@ -27,6 +29,14 @@ type Settings struct {
 
 // SettingsVersion is the form of sandbox.yaml that this program writes.
 const SettingsVersion = 1
+
+// Proxy is a company's HTTP proxy; the zero value is none.
+type Proxy struct {
+	URL     string `yaml:"url"`                // http://HOST:PORT, without user and password
+	NoProxy string `yaml:"no_proxy,omitempty"` // hosts that are reached without it, as in NO_PROXY
+	// Credential is the stored secret that holds "user:password".
+	Credential string `yaml:"credential,omitempty"`
+}
 
 // Blueprint names what is inside.
 type Blueprint struct {

@@ -27,6 +27,7 @@ func (k *keeper) routerConfig(log *inference.Log) inference.Config {
 		Blocked: k.blocked,
 		Ready:   k.book.Err,
 		Sandbox: k.settings.Name,
+		Proxy:   k.upstream.forRouter(),
 		Used:    usedBefore(k.place.AuditDir(), time.Now()),
 	}
 }

@@ -115,14 +115,16 @@ func newGround(t *testing.T, uid int) ground {
 	g := ground{uid: uid, dir: dir, home: state.Home{Dir: filepath.Join(dir, "me", "state")}, etc: filepath.Join(dir, "etc")}
 	for _, name := range []state.Name{"mine", "other"} {
 		s := g.home.Sandbox(name)
-		for _, d := range []string{s.Workspace(), s.AuditDir(), s.RunDir()} {
+		if err := s.Create(state.Settings{Agent: "none"}); err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range []string{s.AuditDir(), s.RunDir()} {
 			if err := os.MkdirAll(d, 0o700); err != nil {
 				t.Fatal(err)
 			}
 		}
 		write(t, s.PolicyFile(), "unlisted: deny\n")
 		write(t, s.InferenceFile(), routes)
-		write(t, s.Settings(), "name: "+string(name)+"\n")
 		write(t, filepath.Join(s.Workspace(), "notes"), "x")
 		write(t, filepath.Join(s.AuditDir(), "old"), "x")
 	}

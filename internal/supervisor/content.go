@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/netip"
+	"net/url"
 	"slices"
 	"time"
 
@@ -13,6 +14,8 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 	"github.com/nemoclaw/nemoclaw/internal/control"
 	"github.com/nemoclaw/nemoclaw/internal/plan"
+	"github.com/nemoclaw/nemoclaw/internal/proxy"
+	"github.com/nemoclaw/nemoclaw/internal/secret"
 	"github.com/nemoclaw/nemoclaw/internal/state"
 )
 
@@ -24,7 +27,8 @@ type content struct {
 
 // openContent checks the sandbox's blueprint, byte by byte, against the digest
 // that was locked when the sandbox was created.
-func openContent(ctx context.Context, name, dir string, locked state.Blueprint, progress func(string)) (content, error) {
+func openContent(ctx context.Context, place state.Sandbox, set state.Settings, way *proxy.Proxy, progress func(string)) (content, error) {
+	name, locked := set.Name, set.Blueprint
 	ref, err := blueprint.ParseRef(locked.Name+"@"+locked.Version, locked.Name)
 	if err != nil {
 		return content{}, err
@@ -34,7 +38,7 @@ func openContent(ctx context.Context, name, dir string, locked state.Blueprint, 
 		return content{}, err
 	}
 	ref.Digest = want // whatever the version is called by now
-	s, err := store.Open(dir)
+	s, err := store.OpenWith(place.Home().Blueprints(), store.Options{Proxy: fetchBy(way, set.Proxy.Credential, place)})
 	if err != nil {
 		return content{}, err
 	}
@@ -56,6 +60,28 @@ func openContent(ctx context.Context, name, dir string, locked state.Blueprint, 
 		}
 	}
 	return out, nil
+}
+
+// fetchBy is the way of what must be fetched before we are confined, where
+// neither the environment nor npm's configuration names one.
+func fetchBy(way *proxy.Proxy, credential string, place state.Sandbox) func(*url.URL) (*url.URL, error) {
+	if way == nil {
+		return nil
+	}
+	return func(u *url.URL) (*url.URL, error) {
+		if credential == "" {
+			return way.For(u, nil), nil
+		}
+		keys, err := secret.Open(place.Home().Secrets())
+		if err != nil {
+			return nil, err
+		}
+		word, err := keys.Get(credential)
+		if err != nil {
+			return nil, err
+		}
+		return way.For(u, word), nil
+	}
 }
 
 // environment is what the blueprint adds to the plan's.

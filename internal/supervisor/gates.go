@@ -52,6 +52,7 @@ func (k *keeper) gates(log *inference.Log) {
 		Router:   k.router.ServeConn,
 		GatePort: plan.GatePort,
 		Ready:    k.book.Err,
+		Upstream: k.upstream.forGate(),
 	})
 }
 

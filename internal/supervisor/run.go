@@ -17,6 +17,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/host"
 	"github.com/nemoclaw/nemoclaw/internal/launch"
 	"github.com/nemoclaw/nemoclaw/internal/plan"
+	"github.com/nemoclaw/nemoclaw/internal/proxy"
 	"github.com/nemoclaw/nemoclaw/internal/state"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor/bell"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor/clerk"
@@ -81,7 +82,14 @@ func prepare(ctx context.Context, place state.Sandbox, progress func(string)) (*
 	if k.policies, err = openPolicies(place, set); err != nil {
 		return nil, err
 	}
-	if k.content, err = openContent(ctx, set.Name, place.Home().Blueprints(), set.Blueprint, progress); err != nil {
+	way, err := proxy.Parse(set.Proxy)
+	if err != nil {
+		return nil, fmt.Errorf("sandbox.yaml: %w", err)
+	}
+	if way != nil {
+		k.upstream = &upstream{Proxy: way, secret: set.Proxy.Credential, key: func(name string) ([]byte, error) { return k.clerk.Key(name) }}
+	}
+	if k.content, err = openContent(ctx, place, set, way, progress); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(place.RunDir(), 0o700); err != nil {

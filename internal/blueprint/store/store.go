@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 
@@ -28,6 +29,9 @@ type Options struct {
 	Builtin  []blueprint.Artifact                              // nil: blueprint.Builtin
 	Registry func(context.Context) (*registry.Registry, error) // nil: registry.Find
 	Platform blueprint.Platform                                // zero: this machine's
+	// Proxy is the way to the registry where neither the environment nor npm's
+	// configuration names one; nil: directly.
+	Proxy func(*url.URL) (*url.URL, error)
 }
 
 // Content is what a blueprint consists of, checked and unpacked.
@@ -59,7 +63,7 @@ func OpenWith(dir string, o Options) (*Store, error) {
 		s.builtin = all
 	}
 	if s.registry == nil {
-		s.registry = registry.Find
+		s.registry = func(ctx context.Context) (*registry.Registry, error) { return registry.Find(ctx, o.Proxy) }
 	}
 	if s.platform.OS == "" {
 		s.platform = here()

@@ -24,6 +24,9 @@
 // On connect the address tells the name, and the policy judges the name. AAAA
 // has an answer only where the gate serves an IPv6 listener.
 //
+// Where the host's network is left by a company's proxy (Config.Upstream), the
+// proxy resolves names, and is asked for a tunnel after the verdict.
+//
 // # What flows
 //
 // To a name, on ports 80 and 443 the first bytes must be HTTP or TLS. On other

@@ -33,6 +33,8 @@ type Config struct {
 	// Resolve looks an absolute name (with its final dot) up. Nil: the host's
 	// resolver, without its search list.
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Upstream is the proxy that the host's network is left by; nil: none.
+	Upstream *Upstream
 	// Own are the addresses of the host's interfaces at this moment. Nil: asks
 	// the kernel.
 	Own func() []netip.Addr

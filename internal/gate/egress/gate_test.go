@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -305,4 +306,20 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 	b.mustReset(b.dial("203.0.113.7", 22))
 	b.events.await(t, func(e Event) bool { return strings.Contains(e.Why, "limit") })
+}
+
+// Names are those of the host's own resolver: its hosts file counts, and a name
+// that has an IPv6 address alone is reached.
+func TestHostsOwnNames(t *testing.T) {
+	addrs, err := resolve(t.Context(), "localhost.")
+	if err != nil || !slices.ContainsFunc(addrs, netip.Addr.IsLoopback) {
+		t.Errorf("of the hosts file: %v, %v", addrs, err)
+	}
+	b := newBench(t, "egress: [{host: six.example, port: 7000}]\n", nil)
+	six := netip.MustParseAddr("2600:3c01::1234")
+	b.world.Answer("six.example", []netip.Addr{six})
+	check(t, echo(b.dial("six.example", 7000)))
+	if a := b.world.To(six.String()); len(a) != 1 || a[0].Addr.Addr() != six {
+		t.Errorf("arrived: %+v", a)
+	}
 }

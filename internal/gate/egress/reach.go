@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -26,9 +27,20 @@ const (
 // resolve is the host's resolver, without cgo, so that a confined supervisor
 // reads nothing but the resolver's own files.
 func resolve(ctx context.Context, host string) ([]netip.Addr, error) {
+	if plain := strings.TrimSuffix(host, "."); !strings.Contains(plain, ".") {
+		if addrs, err := fromHosts.LookupNetIP(ctx, "ip", plain); err == nil {
+			return addrs, nil
+		}
+	}
 	r := net.Resolver{PreferGo: true}
 	return r.LookupNetIP(ctx, "ip", host)
 }
+
+// fromHosts knows the hosts file alone. With its final dot a name without any
+// other is not found there (net.Resolver), and without it a search list counts.
+var fromHosts = net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+	return nil, errors.New("not in the hosts file")
+}}
 
 // target is what may be dialled, and by what right.
 type target struct {
@@ -44,6 +56,9 @@ type target struct {
 // verdict on the name. Without a connection the verdict says why.
 func (f *flow) reach(ctx context.Context, v policy.Verdict) (*net.TCPConn, policy.Verdict) {
 	r := f.ask()
+	if f.byUpstream(r) {
+		return f.reachByUpstream(ctx, r, v)
+	}
 	addrs, err := f.lookUp(ctx, r)
 	if err != nil {
 		return nil, unreachable(v, err)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -12,8 +13,10 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/host"
 	"github.com/nemoclaw/nemoclaw/internal/operator/onboard"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
+	"github.com/nemoclaw/nemoclaw/internal/proxy"
 	"github.com/nemoclaw/nemoclaw/internal/secret"
 	"github.com/nemoclaw/nemoclaw/internal/state"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/bell"
 )
 
 // onboardFlags answer the wizard's questions, and say what it does not ask.
@@ -23,6 +26,7 @@ type onboardFlags struct {
 	noNetwork, noFilesystem     bool
 	withNetwork, withFilesystem bool
 	mounts                      []string
+	proxy                       string
 	agent, blueprintRef, driver string
 	yes, modelLater             bool
 }
@@ -51,6 +55,7 @@ the provider's name (nemoclaw secret set nvidia).`,
 	fl.BoolVar(&f.withNetwork, "network-policy", true, "enable the network policy")
 	fl.BoolVar(&f.withFilesystem, "filesystem-policy", true, "enable the filesystem policy")
 	fl.StringArrayVar(&f.mounts, "mount", nil, "hand over HOST:SANDBOX[:ro|rw]; may be given again")
+	fl.StringVar(&f.proxy, "proxy", "", "http://HOST:PORT by which this machine's network is left, or none (default HTTPS_PROXY and NO_PROXY of the environment)")
 	fl.StringVar(&f.agent, "agent", "", "openclaw, or none (default openclaw)")
 	fl.StringVar(&f.blueprintRef, "blueprint", "", "NAME@VERSION, VERSION or NAME (default the newest openclaw)")
 	fl.StringVar(&f.driver, "driver", "native", "where it runs: native")
@@ -81,6 +86,7 @@ func (a *app) onboard(ctx context.Context, f onboardFlags, set *pflag.FlagSet) e
 		Blueprint:  f.blueprintRef,
 		Yes:        f.yes,
 		ModelLater: f.modelLater,
+		Proxy:      f.proxy,
 	})
 }
 
@@ -124,6 +130,12 @@ func (a *app) ensure(ctx context.Context, b state.Blueprint) error {
 // checkSettings refuses an edited sandbox.yaml that no wizard would have made.
 func (a *app) checkSettings(set state.Settings) error {
 	if _, err := blueprint.ParseDigest(set.Blueprint.Digest); err != nil {
+		return err
+	}
+	if _, err := proxy.Parse(set.Proxy); err != nil {
+		return fmt.Errorf("sandbox.yaml: %w", err)
+	}
+	if _, err := bell.Command(set); err != nil {
 		return err
 	}
 	var texts []string

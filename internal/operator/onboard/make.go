@@ -42,6 +42,9 @@ func (s Setup) make(ctx context.Context, c choices, ref blueprint.Ref) error {
 		}
 		s.Voice.News("The key is stored as the secret %s.", c.provider.name)
 	}
+	if err := s.keepProxy(c); err != nil {
+		return err
+	}
 	files, err := filesOf(c, content)
 	if err != nil {
 		return fmt.Errorf("prepare sandbox %q: %w", string(c.name), err)
@@ -96,6 +99,7 @@ func (s Setup) settings(c choices, content store.Content) (state.Settings, error
 		Agent:     c.agent,
 		Blueprint: state.Blueprint{Name: m.Name, Version: m.Version, Digest: string(content.Digest), Tree: string(content.Tree)},
 		Mounts:    c.mounts,
+		Proxy:     c.proxy,
 		Ports:     state.Ports{Gateway: c.port},
 		Walls:     state.Walls{NetworkOff: c.networkOff, FilesystemOff: c.filesOff},
 		Limits: state.Limits{

@@ -27,6 +27,7 @@ type Request struct {
 	Blueprint  string // NAME@VERSION, VERSION or NAME; empty for the newest that fits Agent
 	Yes        bool   // defaults for what was not given, and no review
 	ModelLater bool   // the model need not answer yet
+	Proxy      string // of --proxy: a URL, "none", or "" for the environment's
 }
 
 // Setup is what onboarding works with.
@@ -84,6 +85,8 @@ type choices struct {
 	networkOff bool
 	filesOff   bool
 	mounts     []state.Mount
+	proxy      state.Proxy
+	proxyWord  []byte // "user:password" for the proxy, to be stored; nil for none
 	agent      string
 	modelLater bool
 }
@@ -96,6 +99,9 @@ func (s Setup) choices(a answers, r Request, mounts []state.Mount, info store.In
 		return c, misused(err)
 	}
 	if c.provider, err = providerOf(a["provider"]); err != nil {
+		return c, misused(err)
+	}
+	if c.proxy, c.proxyWord, err = proxyOf(r.Proxy); err != nil {
 		return c, misused(err)
 	}
 	if info.Manifest.Agent == nil || r.Agent == "none" {

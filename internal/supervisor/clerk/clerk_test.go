@@ -41,19 +41,16 @@ const routes = "routes:\n  - model: \"*\"\n    to: nvidia/x\nproviders:\n  nvidi
 func ground(t testing.TB) state.Sandbox {
 	t.Helper()
 	place := placeIn(filepath.Join(t.TempDir(), "state"), "box")
-	if err := os.MkdirAll(place.Workspace(), 0o700); err != nil {
+	set := state.Settings{Agent: "none", Proxy: state.Proxy{URL: "http://proxy.corp:3128", Credential: "way"}}
+	files := []state.File{{Path: "network-policy.yaml", Data: []byte("unlisted: deny\n")}, {Path: "inference.yaml", Data: []byte(routes)}}
+	if err := place.Create(set, files...); err != nil {
 		t.Fatal(err)
-	}
-	for path, text := range map[string]string{place.PolicyFile(): "unlisted: deny\n", place.InferenceFile(): routes, place.Settings(): "name: box\n"} {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
 	}
 	keys, err := secret.Open(place.Home().Secrets())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"mine", "theirs"} {
+	for _, name := range []string{"mine", "theirs", "way"} {
 		if err := keys.Set(name, []byte("value of "+name)); err != nil {
 			t.Fatal(err)
 		}
@@ -91,6 +88,9 @@ func TestClerk(t *testing.T) {
 	}
 	if v, err := c.Key("mine"); err != nil || string(v) != "value of mine" {
 		t.Errorf("its key: %q, %v", v, err)
+	}
+	if v, err := c.Key("way"); err != nil || string(v) != "value of way" {
+		t.Errorf("its proxy's: %q, %v", v, err)
 	}
 	for _, name := range []string{"theirs", "identity", "../secrets/theirs", ""} {
 		if v, err := c.Key(name); err == nil {
@@ -236,7 +236,7 @@ func FuzzQuestion(f *testing.F) {
 func tree(t testing.TB, place state.Sandbox) string {
 	var all strings.Builder
 	err := filepath.Walk(place.Home().Dir, func(path string, info os.FileInfo, err error) error {
-		if err != nil || info.IsDir() || path == place.PolicyFile() {
+		if err != nil || !info.Mode().IsRegular() || path == place.PolicyFile() {
 			return err
 		}
 		b, err := os.ReadFile(path)

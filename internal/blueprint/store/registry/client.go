@@ -24,12 +24,12 @@ const (
 )
 
 // newClient is an HTTP client with the user's certificates and proxies.
-func newClient(set settings) (*http.Client, error) {
+func newClient(set settings, last func(*url.URL) (*url.URL, error)) (*http.Client, error) {
 	roots, err := roots(set)
 	if err != nil {
 		return nil, err
 	}
-	proxy := proxies(set)
+	proxy := proxies(set, last)
 	transport := &http.Transport{
 		Proxy:                 func(r *http.Request) (*url.URL, error) { return proxy(r.URL) },
 		DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
@@ -86,8 +86,9 @@ func roots(set settings) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// proxies are the environment's, with npm's own settings before them.
-func proxies(set settings) func(*url.URL) (*url.URL, error) {
+// proxies are the environment's, with npm's own settings before them, and last
+// where neither says anything.
+func proxies(set settings, last func(*url.URL) (*url.URL, error)) func(*url.URL) (*url.URL, error) {
 	c := httpproxy.FromEnvironment()
 	c.CGI = false
 	take := func(field *string, names ...string) {
@@ -101,5 +102,8 @@ func proxies(set settings) func(*url.URL) (*url.URL, error) {
 	take(&c.HTTPSProxy, "https-proxy", "proxy")
 	take(&c.HTTPProxy, "proxy")
 	take(&c.NoProxy, "noproxy")
+	if c.HTTPSProxy == "" && c.HTTPProxy == "" && last != nil {
+		return last
+	}
 	return c.ProxyFunc()
 }

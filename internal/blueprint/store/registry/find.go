@@ -34,8 +34,9 @@ func (n *None) Hint() string {
 	return "install npm (apt-get install npm), or set npm_config_registry to the URL of your package registry"
 }
 
-// Find reads npm's configuration of this user and machine.
-func Find(ctx context.Context) (*Registry, error) {
+// Find reads npm's configuration of this user and machine. proxy is the way to
+// it where neither that nor the environment names one; nil: directly.
+func Find(ctx context.Context, proxy func(*url.URL) (*url.URL, error)) (*Registry, error) {
 	set := read(os.Environ(), os.LookupEnv)
 	if set["registry"] == "" {
 		named, err := askNpm(ctx)
@@ -44,13 +45,13 @@ func Find(ctx context.Context) (*Registry, error) {
 		}
 		set["registry"] = named
 	}
-	return fromSettings(set)
+	return fromSettings(set, proxy)
 }
 
 // At is the registry at base, with nothing configured.
-func At(base string) (*Registry, error) { return fromSettings(settings{"registry": base}) }
+func At(base string) (*Registry, error) { return fromSettings(settings{"registry": base}, nil) }
 
-func fromSettings(set settings) (*Registry, error) {
+func fromSettings(set settings, proxy func(*url.URL) (*url.URL, error)) (*Registry, error) {
 	base, err := parseBase(set["registry"])
 	if err != nil {
 		return nil, &None{Cause: err}
@@ -65,7 +66,7 @@ func fromSettings(set settings) (*Registry, error) {
 			return nil, &None{Cause: fmt.Errorf("%s: %w", key, err)}
 		}
 	}
-	if r.client, err = newClient(set); err != nil {
+	if r.client, err = newClient(set, proxy); err != nil {
 		return nil, err
 	}
 	return r, nil

@@ -49,7 +49,7 @@ func TestFind(t *testing.T) {
 	home := alone(t)
 	found := func(want string) {
 		t.Helper()
-		r, err := Find(t.Context())
+		r, err := Find(t.Context(), nil)
 		if err != nil || r.base.String() != want {
 			t.Errorf("found %v (%v), want %s", r, err, want)
 		}
@@ -61,12 +61,12 @@ func TestFind(t *testing.T) {
 	found("https://user.example/")
 	t.Setenv("NPM_CONFIG_REGISTRY", "http://127.0.0.1:4873")
 	found("http://127.0.0.1:4873")
-	r, err := Find(t.Context())
+	r, err := Find(t.Context(), nil)
 	if err != nil || r.at("@corp/x").Host != "corp.example" || r.at("@other/x").Host != "127.0.0.1:4873" {
 		t.Errorf("scopes: %v, %v", r, err)
 	}
 	t.Setenv("NPM_CONFIG_REGISTRY", "ftp://x")
-	if r, err := Find(t.Context()); err == nil {
+	if r, err := Find(t.Context(), nil); err == nil {
 		t.Errorf("an ftp registry: %+v", r)
 	}
 }
@@ -83,11 +83,11 @@ func TestFindAsksNpm(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", filepath.Join(home, "bin")+":/usr/bin:/bin")
-	if r, err := Find(t.Context()); err != nil || r.base.Host != "asked.example" {
+	if r, err := Find(t.Context(), nil); err != nil || r.base.Host != "asked.example" {
 		t.Errorf("asked npm: %v, %v", r, err)
 	}
 	t.Setenv("PATH", home)
-	_, err := Find(t.Context())
+	_, err := Find(t.Context(), nil)
 	var none *None
 	if !errors.As(err, &none) || !strings.Contains(none.Hint(), "npm") {
 		t.Errorf("without npm: %v", err)
@@ -127,7 +127,7 @@ func TestCredentials(t *testing.T) {
 	}))
 	defer server.Close()
 	host := strings.TrimPrefix(server.URL, "http://")
-	r, err := fromSettings(settings{"registry": server.URL + "/npm", "//" + host + "/npm/:_authToken": "secret", "//other.example/:_authToken": "wrong"})
+	r, err := fromSettings(settings{"registry": server.URL + "/npm", "//" + host + "/npm/:_authToken": "secret", "//other.example/:_authToken": "wrong"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestCredentials(t *testing.T) {
 		if set == "username" {
 			s["//"+host+"/:username"], s["//"+host+"/:_password"] = "u", "cA=="
 		}
-		r, err := fromSettings(s)
+		r, err := fromSettings(s, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -234,7 +234,7 @@ func TestCertificates(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 	reach := func() error {
-		r, err := Find(context.Background())
+		r, err := Find(context.Background(), nil)
 		if err != nil {
 			return err
 		}
@@ -267,17 +267,24 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
-// TestProxy: npm's proxy settings come before the environment's.
+// TestProxy: npm's proxy settings come before the environment's, and what was
+// settled at onboarding is for a start without either.
 func TestProxy(t *testing.T) {
 	alone(t)
-	t.Setenv("HTTPS_PROXY", "http://env.example:1")
 	to, _ := url.Parse("https://registry.example/a")
+	settled := func(*url.URL) (*url.URL, error) { return url.Parse("http://settled.example:3") }
+	t.Setenv("HTTPS_PROXY", "")
+	t.Setenv("https_proxy", "")
+	if got, err := proxies(settings{}, settled)(to); err != nil || got == nil || got.Host != "settled.example:3" {
+		t.Errorf("without an environment: %v, %v", got, err)
+	}
+	t.Setenv("HTTPS_PROXY", "http://env.example:1")
 	for want, set := range map[string]settings{
 		"env.example:1": {},
 		"npm.example:2": {"https-proxy": "http://npm.example:2"},
 		"":              {"noproxy": "registry.example"},
 	} {
-		got, err := proxies(set)(to)
+		got, err := proxies(set, settled)(to)
 		host := ""
 		if got != nil {
 			host = got.Host
