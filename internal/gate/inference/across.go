@@ -1,7 +1,6 @@
 package inference
 
 import (
-	"crypto/rand"
 	"errors"
 	"net/http"
 	"strings"
@@ -90,14 +89,7 @@ func (a *attempt) fromAnthropic() (question, *refusal) {
 	case retrieve:
 		return question{method: http.MethodGet, path: a.openaiPath(strings.TrimPrefix(modelPath, "/v1") + a.target.Model), form: &catalog{a.exchange, anthropic}, header: jsonHeader(jsonType)}, nil
 	case chat:
-		body, err := messagesForChat(a.body, a.target.Model, a.target.URL.Hostname(), a.stream)
-		if err != nil {
-			return question{}, untranslatable(a, err)
-		}
-		return question{
-			method: http.MethodPost, path: a.openaiPath("/chat/completions"), body: body, header: jsonHeader(a.accept()),
-			form: pipe{&same{exchange: a.exchange}, &events{exchange: a.exchange, id: "msg_" + rand.Text()}},
-		}, nil
+		return a.talk()
 	}
 	return question{}, a.nothingLike()
 }

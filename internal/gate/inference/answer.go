@@ -120,6 +120,7 @@ func (x *exchange) try(t policy.Target) *refusal {
 		return nil
 	}
 	a.form = q.form
+	x.closer, _ = lastOf(q.form).(closer)
 	req, no := a.router.request(ctx, t, q, a.older())
 	if no != nil {
 		return no

@@ -180,6 +180,10 @@ func chatOf(raw []byte) ([]byte, bool) {
 	if err != nil {
 		return nil, false
 	}
-	out, err := messagesForChat(o, "m", "localhost", false)
+	chat, err := messagesForChat(o, "m", false)
+	if err != nil {
+		return nil, false
+	}
+	out, err := json.Marshal(chat)
 	return out, err == nil
 }

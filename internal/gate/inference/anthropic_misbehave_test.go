@@ -40,7 +40,7 @@ func TestAnthropicsThatMisbehave(t *testing.T) {
 		"own error":      {stream(sseMedia, false, begun, overloaded), 200, "Overloaded", "Hel"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, path := range []string{"/v1/messages", "/v1/chat/completions", "/api/chat"} {
+			for _, path := range []string{"/v1/messages", "/v1/chat/completions", "/api/chat", "/v1/responses", geminiStream} {
 				t.Run(path, func(t *testing.T) {
 					b := newBench(t, toAnthropic(serve(t, c.up).URL), nil)
 					want := c.status

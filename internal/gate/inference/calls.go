@@ -11,9 +11,16 @@ type streamedCall struct {
 	arguments []byte // JSON
 }
 
+// callPart is what an element of a stream adds to the call at a place.
+type callPart struct {
+	at        int
+	arguments string
+}
+
 // add adds a part of a call. A part belongs to the call at its index; some
-// servers leave the index out, and send each call whole.
-func (k *calls) add(c called) {
+// servers leave the index out, and send each call whole. One call beyond the
+// bound is kept for whole to complain of; its parts are not.
+func (k *calls) add(c called) callPart {
 	at := len(*k)
 	switch {
 	case c.Index != nil && *c.Index >= 0:
@@ -21,11 +28,12 @@ func (k *calls) add(c called) {
 	case c.Function.Name == "" && at > 0:
 		at--
 	}
-	if at >= maxTools {
-		return
-	}
+	at = min(at, maxTools)
 	for len(*k) <= at {
 		*k = append(*k, streamedCall{})
+	}
+	if at == maxTools {
+		return callPart{at: at}
 	}
 	var arguments string
 	if json.Unmarshal(c.Function.Arguments, &arguments) != nil {
@@ -37,11 +45,15 @@ func (k *calls) add(c called) {
 	}
 	call.name += c.Function.Name
 	call.arguments = append(call.arguments, arguments...)
+	return callPart{at, arguments}
 }
 
 // whole are the calls, when no more comes: each with a name, and with an object
 // as its arguments.
 func (k calls) whole() ([]streamedCall, error) {
+	if len(k) > maxTools {
+		return nil, nonsense("more than %d calls of tools", maxTools)
+	}
 	for i, c := range k {
 		if c.name == "" {
 			return nil, nonsense("a call of a tool without a name")

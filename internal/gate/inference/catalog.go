@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// catalog is the form of a list of models, or of one, between OpenAI's API and
-// Anthropic's. Models that the policy gives no route are left out of the list.
+// catalog is the form of a list of models, or of one, between OpenAI's API,
+// Anthropic's and Gemini's. Models that the policy gives no route are left out of the list.
 type catalog struct {
 	*exchange
-	to api // openai or anthropic
+	to api // openai, anthropic or gemini
 }
 
 type openaiModel struct {
@@ -24,6 +24,13 @@ type anthropicModel struct {
 	ID          string    `json:"id"`
 	DisplayName string    `json:"display_name"`
 	CreatedAt   time.Time `json:"created_at"`
+}
+
+type geminiModel struct {
+	Name    string   `json:"name"` // models/ID
+	Version string   `json:"version"`
+	Display string   `json:"displayName"`
+	Methods []string `json:"supportedGenerationMethods"`
 }
 
 type openaiList struct {
@@ -63,7 +70,10 @@ func (c *catalog) whole(body []byte) ([]byte, error) {
 			models, names = append(models, c.model(e)), append(names, e.name())
 		}
 	}
-	if c.to == openai {
+	switch c.to {
+	case gemini:
+		return json.Marshal(map[string][]any{"models": models})
+	case openai:
 		return json.Marshal(openaiList{Object: "list", Data: models})
 	}
 	list := anthropicList{Data: models}
@@ -74,7 +84,10 @@ func (c *catalog) whole(body []byte) ([]byte, error) {
 }
 
 func (c *catalog) model(e entry) any {
-	if c.to == openai {
+	switch c.to {
+	case gemini:
+		return geminiModel{Name: "models/" + e.name(), Display: e.name(), Methods: []string{"generateContent", "countTokens"}}
+	case openai:
 		return openaiModel{ID: e.name(), Object: "model", Created: e.when().Unix(), OwnedBy: c.call.Provider}
 	}
 	display := e.Display

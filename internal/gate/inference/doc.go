@@ -20,22 +20,31 @@
 // Proved by: the tests of this package, against servers that misbehave, the
 // real Ollama, the real OpenClaw and the real Claude Code.
 //
-// The agent speaks Ollama's API, OpenAI's or Anthropic's; so does the provider.
-// Where both speak the same, bytes pass unchanged but for the model's name and
+// The agent speaks Ollama's API, OpenAI's (chat or responses), Anthropic's or
+// Gemini's; the provider one of the first three. Where both speak the same, bytes pass unchanged but for the model's name and
 // the credentials. An agent that speaks OpenAI's reaches an Ollama by Ollama's
 // own /v1. All else is translated, by way of OpenAI's form:
 //
-//	agent      provider   request                              answer
-//	ollama     openai     chatForOpenAI                        turned
-//	ollama     anthropic  chatOfOllama, chatForAnthropic       chunks, turned
-//	openai     anthropic  chatForAnthropic                     chunks
-//	anthropic  ollama     messagesForChat, to /v1              events
-//	anthropic  openai     messagesForChat                      events
+//	agent      provider        request                          answer
+//	ollama     openai          chatForOpenAI                    turned
+//	ollama     anthropic       chatOfOllama, chatForAnthropic   chunks, turned
+//	openai     anthropic       chatForAnthropic                 chunks
+//	responses  ollama, openai  responsesForChat                 responded
+//	responses  anthropic       and chatForAnthropic             chunks, responded
+//	anthropic  ollama, openai  messagesForChat                  events
+//	gemini     ollama, openai  geminiForChat                    generated
+//	gemini     anthropic       and chatForAnthropic             chunks, generated
+//
+// OpenAI's chat is thus the middle of all: an agent's API needs one way in and
+// one way out of it, and so does a provider's. Responses reach OpenAI's own
+// servers unchanged; other servers are asked by chat, since they leave out of a
+// response what they do not know without a word. Tokens are counted by whoever
+// counts, else by asking for an answer of one token and telling its figures.
 //
 // What has no counterpart is refused by its name. What only speaks of a
 // provider's own machinery (caches, queues, how long a model stays loaded) and
 // what an agent wishes of a model's thinking, where that cannot be told, is
-// left out. Thoughts of another's model do not reach an agent that speaks
+// left out; so is Gemini's topK, which its clients send unasked. Thoughts of another's model do not reach an agent that speaks
 // Anthropic's API: it would send them back, and that API takes only thoughts
 // that it has signed. They are in the record.
 //

@@ -13,22 +13,12 @@ import (
 // no thoughts back that it has not signed, and the agent would send them.
 type events struct {
 	*exchange
+	ear
 	id     string // of the message; some agents take two of one id for one
 	begun  bool
 	closed bool
 	blocks int  // begun
 	open   bool // a block of text
-	calls  calls
-	hidden int // bytes of what is not passed on yet
-	reason string
-	used   anthropicUsage
-}
-
-// chunk is what is read of OpenAI's answers here.
-type chunk struct {
-	Error   json.RawMessage  `json:"error"`
-	Choices []choice         `json:"choices"`
-	Usage   *completionUsage `json:"usage"`
 }
 
 // spoken is a message of Anthropic's, whole or at its beginning.
@@ -52,19 +42,16 @@ func (v *events) line(_, payload []byte) ([]byte, error) {
 	if string(payload) == sseEnd {
 		return v.end()
 	}
-	c, err := readAs[chunk](payload)
+	before := v.hidden / pingEvery
+	w, err := v.hear(payload)
 	if err != nil {
 		return nil, err
 	}
-	if f := faultOf(c.Error); f != "" {
-		return nil, nonsense("it is an error: %s", f)
-	}
 	out := v.begin()
-	text, ping := v.take(c)
 	switch {
-	case text != "":
-		return append(out, v.text(text)...), nil
-	case ping:
+	case w.text != "":
+		return append(out, v.text(w.text)...), nil
+	case v.hidden/pingEvery > before:
 		return append(out, named("ping", map[string]any{})...), nil
 	}
 	return out, nil
@@ -80,39 +67,17 @@ func (v *events) begin() []byte {
 }
 
 func (v *events) message() *spoken {
-	return &spoken{ID: v.id, Type: "message", Role: "assistant", Model: v.call.Asked, Content: []any{}, Usage: v.used}
+	return &spoken{ID: v.id, Type: "message", Role: "assistant", Model: v.call.Asked, Content: []any{}, Usage: v.figures()}
 }
 
 // pingEvery is how many bytes of hidden text are worth a sign of life: while a
 // model thinks, or writes what it gives to a tool, nothing else is sent.
 const pingEvery = 1 << 10
 
-// take reads one chunk; calls of tools are kept until they are whole.
-func (v *events) take(c *chunk) (text string, ping bool) {
-	if u := c.Usage; u != nil && u.PromptTokens > 0 {
-		v.used = anthropicUsage{InputTokens: max(u.PromptTokens-u.Details.CachedTokens, 0), CacheRead: u.Details.CachedTokens, OutputTokens: u.CompletionTokens}
-	}
-	if len(c.Choices) == 0 {
-		return "", false
-	}
-	one := c.Choices[0]
-	if one.FinishReason != nil && *one.FinishReason != "" {
-		v.reason = *one.FinishReason
-	}
-	m := one.Delta
-	if m == nil {
-		m = one.Message
-	}
-	if m == nil {
-		return "", false
-	}
-	before := v.hidden / pingEvery
-	v.hidden += len(m.Reasoning) + len(m.ReasoningContent) + len(m.Thinking)
-	for _, call := range m.ToolCalls {
-		v.calls.add(call)
-		v.hidden += len(call.Function.Arguments)
-	}
-	return m.Content, v.hidden/pingEvery > before
+// figures are those of OpenAI's API in Anthropic's words.
+func (v *events) figures() anthropicUsage {
+	cached := v.used.Details.CachedTokens
+	return anthropicUsage{InputTokens: max(v.used.PromptTokens-cached, 0), CacheRead: cached, OutputTokens: v.used.CompletionTokens}
 }
 
 // text is a part of the answer's text.
@@ -161,7 +126,7 @@ func (v *events) end() ([]byte, error) {
 		out = append(out, v.stop()...)
 	}
 	reason := map[string]any{"stop_reason": v.stopReason(), "stop_sequence": nil}
-	out = append(out, named("message_delta", map[string]any{"delta": reason, "usage": v.used})...)
+	out = append(out, named("message_delta", map[string]any{"delta": reason, "usage": v.figures()})...)
 	return append(out, named("message_stop", map[string]any{})...), nil
 }
 
@@ -196,24 +161,20 @@ func (v *events) stopReason() string {
 }
 
 func (v *events) whole(body []byte) ([]byte, error) {
-	c, err := readAs[chunk](body)
+	w, err := v.hearWhole(body)
 	if err != nil {
 		return nil, err
 	}
-	if len(c.Choices) == 0 {
-		return nil, nonsense("it has no choices")
-	}
-	text, _ := v.take(c)
 	if v.stream { // from a server that does not
-		return v.atOnce(text)
+		return v.atOnce(w.text)
 	}
 	uses, err := v.uses()
 	if err != nil {
 		return nil, err
 	}
 	m := v.message()
-	if text != "" {
-		m.Content = append(m.Content, textBlock{Type: textKind, Text: text})
+	if w.text != "" {
+		m.Content = append(m.Content, textBlock{Type: textKind, Text: w.text})
 	}
 	for _, use := range uses {
 		m.Content = append(m.Content, use)

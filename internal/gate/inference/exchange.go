@@ -40,6 +40,7 @@ type exchange struct {
 	admitted *admission            // nil where the call does not count
 	sent     bool                  // the answer has begun
 	left     bool                  // the agent takes no more of it
+	closer   closer                // nil where the API's element for an error will do
 	fault    string
 	holds    int64 // bytes of the router's memory
 }
@@ -125,8 +126,10 @@ func (x *exchange) own() bool {
 
 // read takes the request's body, and from it the model's name.
 func (x *exchange) read() *refusal {
-	if x.endpoint.act == retrieve {
+	if x.endpoint.act == retrieve || x.endpoint.api == gemini {
 		x.call.Asked = unescapeName(x.rest)
+	}
+	if x.endpoint.act == retrieve {
 		return x.badName()
 	}
 	if x.endpoint.method != http.MethodPost {
@@ -189,13 +192,19 @@ func (x *exchange) tooLarge(size int64) *refusal {
 		hinted("raise limits.body_bytes in inference.yaml")
 }
 
-// understand reads the few fields that matter here.
+// understand reads the few fields that matter here. Gemini's API has them in the
+// path.
 func (x *exchange) understand() error {
+	x.stream = x.endpoint.streams
+	if x.endpoint.api == gemini {
+		x.call.Stream = x.stream
+		x.keepContents()
+		return nil
+	}
 	var err error
 	if x.call.Asked, err = x.askedModel(); err != nil {
 		return err
 	}
-	x.stream = x.endpoint.streams
 	raw, err := x.body.value("stream")
 	if err != nil {
 		return err
@@ -240,7 +249,9 @@ func (x *exchange) badName() *refusal {
 }
 
 // contents are the fields that hold what is said.
-var contents = []string{"messages", "prompt", "system", "input", "suffix"}
+var contents = []string{
+	"messages", "prompt", "system", "input", "suffix", "instructions", "contents", "systemInstruction", "system_instruction", "generateContentRequest",
+}
 
 // keepContents takes over what the record will say of the request.
 func (x *exchange) keepContents() {
@@ -276,7 +287,11 @@ func (x *exchange) refuse(no *refusal) {
 		return
 	}
 	if x.sent {
-		x.write(no.element(x.endpoint.api), true)
+		last := no.element(x.endpoint.api)
+		if x.closer != nil {
+			last = x.closer.fault(no)
+		}
+		x.write(last, true)
 		return
 	}
 	x.call.Status = no.status

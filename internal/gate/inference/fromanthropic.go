@@ -38,8 +38,7 @@ var (
 )
 
 // messagesForChat puts a request for Anthropic's messages into OpenAI's API.
-// The words for some things there hang on the host.
-func messagesForChat(o *object, model, host string, stream bool) ([]byte, error) {
+func messagesForChat(o *object, model string, stream bool) (*openaiChat, error) {
 	if err := onlyKnown(o, append(messageFields, anthropicOwn...), map[string][]string{"mcp_servers": {"[]"}}); err != nil {
 		return nil, err
 	}
@@ -47,7 +46,7 @@ func messagesForChat(o *object, model, host string, stream bool) ([]byte, error)
 	if err := json.Unmarshal(o.raw, &in); err != nil {
 		return nil, err
 	}
-	out := openaiChat{
+	out := &openaiChat{
 		Model: model, Stream: stream, MaxTokens: filledNumber(in.MaxTokens),
 		Temperature: filledNumber(in.Temperature), TopP: filledNumber(in.TopP), Stop: filled(in.StopSequences),
 	}
@@ -64,11 +63,7 @@ func messagesForChat(o *object, model, host string, stream bool) ([]byte, error)
 	if err := out.choiceOf(in.ToolChoice); err != nil {
 		return nil, err
 	}
-	if err := out.formatOf(in.OutputConfig, in.OutputFormat); err != nil {
-		return nil, err
-	}
-	out.limitFor(host)
-	return json.Marshal(out)
+	return out, out.formatOf(in.OutputConfig, in.OutputFormat)
 }
 
 // openaiTool is a tool in OpenAI's form.

@@ -39,7 +39,8 @@ type openaiPart struct {
 }
 
 type imageURL struct {
-	URL string `json:"url"`
+	URL    string `json:"url"`
+	Detail string `json:"detail,omitempty"`
 }
 
 // kinds are the blocks that have a counterpart, or need none.
@@ -153,7 +154,7 @@ func (t *turning) show(raw json.RawMessage) error {
 	default:
 		return fmt.Errorf("source: type %.50q", source.Type)
 	}
-	t.parts = append(t.parts, openaiPart{Type: "image_url", ImageURL: &imageURL{url}})
+	t.parts = append(t.parts, openaiPart{Type: "image_url", ImageURL: &imageURL{URL: url}})
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package inference
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -71,7 +72,12 @@ func TestLimitsName(t *testing.T) {
 		t.Fatal(err)
 	}
 	for host, want := range map[string]string{"api.openai.com": `"max_completion_tokens":5`, "x.openai.azure.com": `"max_completion_tokens":5`, "127.0.0.1": `"max_tokens":5`, "integrate.api.nvidia.com": `"max_tokens":5`} {
-		out, err := messagesForChat(o, "m", host, false)
+		chat, err := messagesForChat(o, "m", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		chat.limitFor(host)
+		out, err := json.Marshal(chat)
 		if err != nil || !strings.Contains(string(out), want) || strings.Count(string(out), "tokens") != 1 {
 			t.Errorf("%s: %s %v", host, out, err)
 		}

@@ -94,12 +94,36 @@ func TestAnthropicWholeAndCount(t *testing.T) {
 	if c := b.last(); c.TokensIn+c.TokensOut != 0 || c.Path != "/v1/messages/count_tokens" || b.router.meter.used.Tokens != 33 {
 		t.Errorf("%+v, %d spent", c, b.router.meter.used.Tokens)
 	}
-	for _, yaml := range []string{toOllama(p.URL), toOpenAI(p.URL)} {
-		b.use(yaml)
-		got := b.post("/v1/messages/count_tokens", `{"model":"any","messages":[]}`)
-		if got.status != 404 || !strings.Contains(got.body, `"type":"not_found_error"`) || !strings.Contains(got.text(), "nothing like /v1/messages/count_tokens") {
-			t.Errorf("%+v", got)
+}
+
+// Who does not count is asked for one token, and the figures are exact; they
+// are counted.
+func TestCounting(t *testing.T) {
+	chat := serve(t, says(jsonType, `{"choices":[{"message":{"content":"H"},"finish_reason":"length"}],"usage":{"prompt_tokens":14,"completion_tokens":1}}`))
+	claude := serve(t, says(jsonType, `{"input_tokens":14}`))
+	const words = `[{"role":"user","content":"hi"}]`
+	for _, c := range []struct{ yaml, path, body, want, asked string }{
+		{toOllama(chat.URL), "/v1/messages/count_tokens", `{"model":"any","messages":` + words + `}`, `{"input_tokens":14}`, `{"model":"qwen3:8b","stream":false,"max_tokens":1,"messages":` + words + `}`},
+		{toOpenAI(chat.URL), "/v1beta/models/any:countTokens", `{"contents":[{"parts":[{"text":"hi"}]}]}`, `{"totalTokens":14}`, `{"model":"meta/llama-3.1-8b","stream":false,"max_tokens":1,"messages":` + words + `}`},
+		{toOllama(chat.URL), "/v1beta/models/any:countTokens", `{"generateContentRequest":{"model":"models/any","contents":[{"parts":[{"text":"hi"}]}]}}`, `{"totalTokens":14}`, `{"model":"qwen3:8b","stream":false,"max_tokens":1,"messages":` + words + `}`},
+		{toAnthropic(claude.URL), "/v1beta/models/any:countTokens", `{"contents":[{"parts":[{"text":"hi"}]}],"generationConfig":{"temperature":1,"topK":64}}`, `{"totalTokens":14}`, `{"model":"claude-sonnet-4-5","messages":[{"role":"user","content":[{"type":"text","text":"hi"}]}]}`},
+	} {
+		p, used := chat, int64(15)
+		if strings.Contains(c.yaml, claude.URL) {
+			p, used = claude, 0
 		}
+		b := newBench(t, c.yaml, nil)
+		got := b.post(c.path, c.body)
+		_, asked := p.asked()
+		sameJSON(t, asked, c.asked)
+		b.last()
+		if got.status != 200 || got.body != c.want || b.router.meter.used.Tokens != used {
+			t.Errorf("%s: %+v, %d used", c.path, got, b.router.meter.used.Tokens)
+		}
+	}
+	b := newBench(t, toOpenAI(serve(t, says(jsonType, `{"choices":[]}`)).URL), nil)
+	if got := b.post("/v1/messages/count_tokens", `{"model":"any","messages":[]}`); got.status != 502 || !strings.Contains(got.text(), "says nothing of tokens") {
+		t.Errorf("%+v", got)
 	}
 }
 

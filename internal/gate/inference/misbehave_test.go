@@ -3,6 +3,7 @@ package inference
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
@@ -96,7 +97,7 @@ func TestProvidersThatMisbehave(t *testing.T) {
 		"own error":            {stream(ndMedia, false, oneLine, `{"error":"runner died"}`+"\n"), stream(sseMedia, false, oneEvent, `data: {"error":{"message":"runner died"}}`+"\n\n"), 200, "runner died", "Hel"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for kind, up := range map[string]http.HandlerFunc{"ollama": c.nd, "openai": c.sse, "translated": c.sse, "messages": c.sse} {
+			for kind, up := range map[string]http.HandlerFunc{"ollama": c.nd, "openai": c.sse, "translated": c.sse, "messages": c.sse, "responses": c.sse, "gemini": c.sse} {
 				t.Run(kind, func(t *testing.T) { misbehave(t, kind, up, c.status, c.want, c.got) })
 			}
 		})
@@ -113,6 +114,10 @@ func misbehave(t *testing.T, kind string, up http.HandlerFunc, status int, want,
 		path = "/v1/chat/completions"
 	case "messages":
 		path = "/v1/messages"
+	case "responses":
+		path = "/v1/responses"
+	case "gemini":
+		path = geminiStream
 	}
 	b := newBench(t, yaml, nil)
 	b.misled(path, status, want, said)
@@ -124,8 +129,10 @@ func (b *bench) misled(path string, status int, want, said string) {
 	b.Helper()
 	t := b.T
 	b.router.answer = 65536
-	b.use(b.yaml + "limits: {idle: 200ms}\n")
-	got := b.post(path, `{"model":"any","stream":true,"messages":[{"role":"user","content":"hi"}]}`)
+	if strings.Contains(want, "nothing came") { // else a busy machine would be the cause
+		b.use(b.yaml + "limits: {idle: 200ms}\n")
+	}
+	got := b.post(path, hiBy(path))
 	call := b.last()
 	if got.status != status || call.Status != status {
 		t.Errorf("status %d, recorded %d, want %d: %.300s", got.status, call.Status, status, got.body)
@@ -138,10 +145,13 @@ func (b *bench) misled(path string, status int, want, said string) {
 		lines := strings.Split(strings.TrimSpace(got.body), "\n")
 		final = lines[len(lines)-1]
 		data, isEvent := strings.CutPrefix(final, "data: ")
-		if isEvent != strings.HasPrefix(path, "/v1") {
+		if isEvent == strings.HasPrefix(path, "/api") {
 			t.Errorf("last element %.200q", final)
 		}
 		text = reply{body: data}.text()
+		if path == "/v1/responses" {
+			text = b.failedResponse(got.body)
+		}
 	}
 	if !strings.Contains(text, want) {
 		t.Errorf("the agent is told %q by %.300q, want %q", text, final, want)
@@ -149,6 +159,36 @@ func (b *bench) misled(path string, status int, want, said string) {
 	if strings.Contains(got.body, "evil.example/x") {
 		t.Error("the redirect's path reached the agent")
 	}
+}
+
+// geminiStream is Gemini's API as its clients stream by it.
+const geminiStream = "/v1beta/models/any:streamGenerateContent?alt=sse"
+
+// hiBy is a request for a streamed answer.
+func hiBy(path string) string {
+	switch path {
+	case "/v1/responses":
+		return `{"model":"any","stream":true,"input":"hi"}`
+	case geminiStream:
+		return `{"contents":[{"parts":[{"text":"hi"}]}]}`
+	}
+	return `{"model":"any","stream":true,"messages":[{"role":"user","content":"hi"}]}`
+}
+
+// failedResponse is the error by which a stream of OpenAI's responses ends: the
+// event that its clients heed, and the failed response; both say the same.
+func (b *bench) failedResponse(stream string) string {
+	b.Helper()
+	_, last, _ := strings.Cut(stream, "event: error\ndata: ")
+	first, second, _ := strings.Cut(last, "\n\nevent: response.failed\ndata: ")
+	var e struct{ Message string }
+	var f struct {
+		Response struct{ Error struct{ Message string } }
+	}
+	if json.Unmarshal([]byte(first), &e) != nil || json.Unmarshal([]byte(second), &f) != nil || e.Message != f.Response.Error.Message {
+		b.Errorf("the stream ends with %q and %q", first, second)
+	}
+	return e.Message
 }
 
 // Whole answers go wrong in ways of their own.
@@ -166,7 +206,9 @@ func TestWholeAnswersThatMisbehave(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, toOpenAI(serve(t, c.up).URL), nil)
 			b.router.answer = 65536
-			b.use(b.yaml + "limits: {idle: 200ms}\n")
+			if c.want == "nothing came" {
+				b.use(b.yaml + "limits: {idle: 200ms}\n")
+			}
 			for _, path := range []string{"/v1/chat/completions", "/v1/embeddings"} {
 				got := b.post(path, `{"model":"any","input":"x"}`)
 				if got.status < 500 || !strings.Contains(got.text(), c.want) || !strings.Contains(b.last().Error, c.want) {

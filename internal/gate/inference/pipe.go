@@ -6,6 +6,14 @@ import "bytes"
 // reads the provider's answer and counts it; the others only translate.
 type pipe []form
 
+// lastOf is the form that makes what the agent gets.
+func lastOf(f form) form {
+	if p, ok := f.(pipe); ok {
+		return p[len(p)-1]
+	}
+	return f
+}
+
 // media is the type of what comes out of the end.
 func (p pipe) media() string { return p[len(p)-1].media() }
 

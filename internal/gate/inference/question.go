@@ -14,8 +14,14 @@ const levelOfOllama = "0.17.4"
 func (a *attempt) question() (question, *refusal) {
 	speaks := api(a.target.API)
 	switch {
+	case a.endpoint.act == count && speaks != a.endpoint.api:
+		return a.counting()
+	case a.endpoint.act == respond && !a.hasResponses(), a.endpoint.api == gemini && a.endpoint.act == chat:
+		return a.talk()
 	case speaks == a.endpoint.api, speaks == ollama && a.endpoint.api == openai:
 		return a.unchanged(speaks), nil
+	case a.endpoint.api == gemini:
+		return a.modelsForGemini(), nil
 	case speaks == anthropic:
 		return a.forAnthropic()
 	case a.endpoint.api == anthropic:
@@ -38,6 +44,9 @@ func (a *attempt) unchanged(speaks api) question {
 		q.body = a.bodyFor(a.target.Model)
 	}
 	q.form = &same{exchange: a.exchange, key: a.nameKey()}
+	if a.endpoint.act == respond {
+		q.form = &replies{exchange: a.exchange, rename: a.call.Asked != a.target.Model}
+	}
 	if speaks == anthropic {
 		a.asAnthropic(&q)
 	}

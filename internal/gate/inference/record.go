@@ -19,6 +19,9 @@ func (x *exchange) usage() policy.Usage {
 	}
 	t := &x.tally
 	u := policy.Usage{In: int64(t.in), Out: int64(t.out), Cached: int64(t.cached)}
+	if x.endpoint.act == count {
+		return u // nothing was said, and who only counts has used nothing
+	}
 	if x.sent || t.done || u.In+u.Out > 0 { // else it was refused before anything was said
 		u = guessed(u, int64(len(x.body.raw)), int64(t.size), t.done)
 	}

@@ -62,16 +62,33 @@ type anthropicFault struct {
 	Message string `json:"message"`
 }
 
-// body is the refusal in the form of an API.
-func (n *refusal) body(speaks api) []byte {
-	var form any = map[string]string{"error": n.Error()}
+// geminiError is the form of Gemini's errors, which is Google's for all.
+type geminiError struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+	Status  string `json:"status"`
+}
+
+// form is the refusal in the form of an API.
+func (n *refusal) form(speaks api) any {
 	switch speaks {
 	case openai:
-		form = map[string]openaiError{"error": {Message: n.Error(), Type: n.kind(), Code: n.code}}
+		return map[string]openaiError{"error": n.asOpenAI()}
 	case anthropic:
-		form = anthropicError{Type: "error", Error: anthropicFault{Type: n.kindOfAnthropic(), Message: n.Error()}}
+		return anthropicError{Type: "error", Error: anthropicFault{Type: n.kindOfAnthropic(), Message: n.Error()}}
+	case gemini:
+		return map[string]geminiError{"error": {n.status, n.Error(), n.kindOfGemini()}}
 	}
-	b, _ := json.Marshal(form) // strings always can be
+	return map[string]string{"error": n.Error()}
+}
+
+func (n *refusal) asOpenAI() openaiError {
+	return openaiError{Message: n.Error(), Type: n.kind(), Code: n.code}
+}
+
+// body is the form as it is sent.
+func (n *refusal) body(speaks api) []byte {
+	b, _ := json.Marshal(n.form(speaks)) // strings always can be
 	return b
 }
 
@@ -116,6 +133,29 @@ func (n *refusal) kindOfAnthropic() string {
 	return kindsOfAnthropic[http.StatusBadRequest]
 }
 
+// kindsOfGemini are Google's words for a status (google.rpc.Code).
+var kindsOfGemini = map[int]string{
+	http.StatusUnauthorized:        "UNAUTHENTICATED",
+	http.StatusForbidden:           "PERMISSION_DENIED",
+	http.StatusNotFound:            "NOT_FOUND",
+	http.StatusMethodNotAllowed:    "UNIMPLEMENTED",
+	http.StatusNotImplemented:      "UNIMPLEMENTED",
+	http.StatusTooManyRequests:     "RESOURCE_EXHAUSTED",
+	http.StatusGatewayTimeout:      "DEADLINE_EXCEEDED",
+	http.StatusInternalServerError: "INTERNAL",
+}
+
+func (n *refusal) kindOfGemini() string {
+	kind, ok := kindsOfGemini[n.status]
+	switch {
+	case ok:
+		return kind
+	case n.status >= 500:
+		return "UNAVAILABLE"
+	}
+	return "INVALID_ARGUMENT"
+}
+
 // write sends the refusal as the whole answer.
 func (n *refusal) write(w http.ResponseWriter, speaks api) {
 	h := w.Header()
@@ -134,7 +174,7 @@ func (n *refusal) write(w http.ResponseWriter, speaks api) {
 func (n *refusal) element(speaks api) []byte {
 	// The blank line first: the event before may have been cut short.
 	switch speaks {
-	case openai:
+	case openai, gemini:
 		return fmt.Appendf(nil, "\ndata: %s\n\n", n.body(speaks))
 	case anthropic:
 		return fmt.Appendf(nil, "\nevent: error\ndata: %s\n\n", n.body(speaks))

@@ -27,6 +27,10 @@ type form interface {
 	media() string
 }
 
+// closer is a form that ends a stream which has begun, when it goes wrong, in a
+// way of its own.
+type closer interface{ fault(*refusal) []byte }
+
 // returning are the provider's headers that reach the agent. What names the
 // account there does not.
 var returning = []string{"X-Request-Id", "Request-Id", "Openai-Processing-Ms", "Openai-Version"}
@@ -107,7 +111,7 @@ func (a *attempt) relayLine(resp *http.Response, line []byte, flush bool) (last 
 // ends says whether an element is the last one of its stream.
 func (a *attempt) ends(payload []byte) bool {
 	native := a.endpoint.api == ollama && a.target.API == string(ollama)
-	if native || a.target.API == string(anthropic) {
+	if native || a.target.API == string(anthropic) || a.hasResponses() {
 		return a.tally.done
 	}
 	return string(payload) == sseEnd

@@ -53,6 +53,7 @@ type choice struct {
 
 type said struct {
 	Content          string   `json:"content"`
+	Refusal          string   `json:"refusal"`
 	Thinking         string   `json:"thinking"`
 	ReasoningContent string   `json:"reasoning_content"`
 	Reasoning        string   `json:"reasoning"`
@@ -106,7 +107,7 @@ func (t *tally) take(m *said) {
 	if m == nil {
 		return
 	}
-	t.say(&t.text, m.Content)
+	t.say(&t.text, m.Content+m.Refusal)
 	t.say(&t.thinking, m.Thinking+m.ReasoningContent+m.Reasoning)
 	for _, c := range m.ToolCalls {
 		t.tool(c)

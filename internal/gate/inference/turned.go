@@ -9,9 +9,8 @@ import (
 // API. In a pipe, it comes after a form that counts.
 type turned struct {
 	*exchange
+	ear
 	generate bool // the agent called /api/generate
-	reason   string
-	calls    calls
 }
 
 // ollamaAnswer is one element of Ollama's stream, or its whole answer. Times
@@ -41,39 +40,11 @@ func (t *turned) line(_, payload []byte) ([]byte, error) {
 	if string(payload) == sseEnd {
 		return nil, nil
 	}
-	p, err := read(payload)
-	if err != nil {
+	w, err := t.hear(payload)
+	if err != nil || w.text == "" && w.thinking == "" {
 		return nil, err
 	}
-	if f := faultOf(p.Error); f != "" {
-		return nil, nonsense("it is an error: %s", f)
-	}
-	if len(p.Choices) == 0 {
-		return nil, nil // usage alone
-	}
-	text, thinking := t.take(p.Choices[0])
-	if text == "" && thinking == "" {
-		return nil, nil
-	}
-	return t.element(text, thinking), nil
-}
-
-// take reads one choice; calls of tools are kept until they are whole.
-func (t *turned) take(c choice) (text, thinking string) {
-	if c.FinishReason != nil {
-		t.reason = *c.FinishReason
-	}
-	m := c.Delta
-	if m == nil {
-		m = c.Message
-	}
-	if m == nil {
-		return "", ""
-	}
-	for _, call := range m.ToolCalls {
-		t.calls.add(call)
-	}
-	return m.Content, m.ReasoningContent + m.Reasoning
+	return t.element(w.text, w.thinking), nil
 }
 
 // element is a part of the answer as a line.
@@ -114,20 +85,16 @@ func (t *turned) end() ([]byte, error) {
 }
 
 func (t *turned) whole(body []byte) ([]byte, error) {
-	p, err := read(body)
+	w, err := t.hearWhole(body)
 	if err != nil {
 		return nil, err
 	}
-	if len(p.Choices) == 0 {
-		return nil, nonsense("it has no choices")
-	}
-	text, thinking := t.take(p.Choices[0])
 	calls, err := t.toolCalls()
 	if err != nil {
 		return nil, err
 	}
 	a := t.blank()
-	t.put(a, text, thinking)
+	t.put(a, w.text, w.thinking)
 	if a.Message != nil {
 		a.Message.ToolCalls = calls
 	}
