@@ -32,6 +32,9 @@ func Main(fd int) {
 	if err == nil {
 		err = <-compiled
 	}
+	if choice := (filter.Choice{Allow: s.Seccomp.Allow, Audit: s.Seccomp.Audit}); err == nil && (choice.Audit || len(choice.Allow) > 0) {
+		in.program, err = filter.CompileFor(choice)
+	}
 	if err == nil {
 		err = in.enclose(s, handed)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nemoclaw/nemoclaw/internal/confine/filter"
 	"github.com/nemoclaw/nemoclaw/internal/confine/notify"
 )
 
@@ -16,7 +17,7 @@ type calls struct {
 	done chan struct{}
 }
 
-// answerCalls refuses every call that arrives at listener with EPERM, until
+// answerCalls refuses every call that arrives at listener, until
 // stop. See seccomp_unotify(2).
 func answerCalls(listener int) (*calls, error) {
 	r, w, err := os.Pipe()
@@ -53,7 +54,7 @@ func refuseOne(listener int) {
 	if err != nil {
 		return // the caller is gone
 	}
-	_ = notify.Refuse(listener, c.ID, unix.EPERM) // it may have gone meanwhile
+	_ = notify.Refuse(listener, c.ID, filter.Answer(int(c.Nr))) // it may have gone meanwhile
 }
 
 // stop returns when nothing more is answered here.

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
+	"github.com/nemoclaw/nemoclaw/internal/confine/filter"
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 )
 
@@ -40,7 +41,8 @@ type Input struct {
 	// FilesystemOff leaves Landlock out, because the operator wrote so at
 	// creation. The built-up root stays: a sandbox has no other.
 	FilesystemOff bool
-	Zone          string // TZ, empty for the host's local time
+	Syscalls      filter.Choice // what the operator changed of the process wall
+	Zone          string        // TZ, empty for the host's local time
 	// Trust is what programs inside trust; nil: what the machine does.
 	Trust *Trust
 }
@@ -94,6 +96,9 @@ func Make(in Input) (spec.Spec, error) {
 			return spec.Spec{}, err
 		}
 	}
+	if err := in.Syscalls.Check(); err != nil {
+		return spec.Spec{}, &Refusal{"make plan of", in.Name, err.Error(), "nemoclaw policy explain --syscall NAME; mend walls.syscalls in sandbox.yaml, then nemoclaw " + in.Name + " rebuild"}
+	}
 	s := spec.Spec{
 		Version: spec.Version,
 		Name:    in.Name,
@@ -102,6 +107,7 @@ func Make(in Input) (spec.Spec, error) {
 			Off:   in.FilesystemOff,
 			Rules: rules(in),
 		},
+		Seccomp: spec.Seccomp{Allow: in.Syscalls.Allow, Audit: in.Syscalls.Audit},
 		Network: spec.Network{
 			GatePort: GatePort,
 			Routers: []netip.AddrPort{

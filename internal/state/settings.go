@@ -75,4 +75,9 @@ type Ports struct {
 type Walls struct {
 	NetworkOff    bool `yaml:"network_off,omitempty"`
 	FilesystemOff bool `yaml:"filesystem_off,omitempty"`
+	// Syscalls are refused calls that this sandbox may make, and AuditSyscalls
+	// tells of those that are refused in silence as well. See `policy explain
+	// --syscall NAME`.
+	Syscalls      []string `yaml:"syscalls,omitempty,flow"`
+	AuditSyscalls bool     `yaml:"audit_syscalls,omitempty"`
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
 	"github.com/nemoclaw/nemoclaw/internal/blueprint/store"
+	"github.com/nemoclaw/nemoclaw/internal/confine/filter"
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 	"github.com/nemoclaw/nemoclaw/internal/control"
 	"github.com/nemoclaw/nemoclaw/internal/plan"
@@ -132,6 +133,7 @@ func (k *keeper) planInput(system plan.System) plan.Input {
 			Pids: k.settings.Limits.Pids, Files: k.settings.Limits.Files, TmpBytes: k.settings.Limits.TmpBytes,
 		},
 		FilesystemOff: k.settings.Walls.FilesystemOff,
+		Syscalls:      filter.Choice{Allow: k.settings.Walls.Syscalls, Audit: k.settings.Walls.AuditSyscalls},
 		Trust:         k.trust,
 	}
 	for _, m := range k.settings.Mounts {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nemoclaw/nemoclaw/internal/confine/filter"
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 	"github.com/nemoclaw/nemoclaw/internal/control"
 	"github.com/nemoclaw/nemoclaw/internal/plan"
@@ -140,6 +141,13 @@ func (k *keeper) notes() []string {
 	}
 	if k.bell != nil && k.bell.Failed() != "" {
 		n = append(n, "the command that notifies you failed: "+k.bell.Failed())
+	}
+	for _, name := range k.settings.Walls.Syscalls {
+		left, _ := filter.Widenable(name)
+		n = append(n, "sandbox.yaml allows the system call "+name+": "+left)
+	}
+	if k.settings.Walls.AuditSyscalls {
+		n = append(n, "system calls that are refused in silence elsewhere are events here, which makes programs slower (audit_syscalls in sandbox.yaml)")
 	}
 	for _, m := range k.settings.Mounts {
 		if !m.ReadOnly {

@@ -21,8 +21,8 @@ import (
 // was; the refusal itself never depends on the answer.
 const lookFor = 200 * time.Millisecond
 
-// refuseCalls answers every dangerous call of the sandbox with EPERM and
-// writes it down, until nobody inside is left, or until is closed on its other
+// refuseCalls refuses every call of the sandbox that it is told of and writes
+// it down, until nobody inside is left, or until is closed on its other
 // end and no call waits. nil is never. See seccomp_unotify(2).
 func refuseCalls(listener, until *os.File, look func(context.Context, int) (spec.Program, bool), record func(audit.Event)) error {
 	fd, end := int(listener.Fd()), -1 // poll(2) passes over -1
@@ -52,7 +52,7 @@ func refuseCalls(listener, until *os.File, look func(context.Context, int) (spec
 		}
 		e := callEvent(n, look)
 		// The caller may have died meanwhile; there is nothing left to refuse.
-		_ = notify.Refuse(fd, n.ID, unix.EPERM)
+		_ = notify.Refuse(fd, n.ID, filter.Answer(int(n.Nr)))
 		record(e)
 	}
 }
@@ -63,7 +63,7 @@ func callEvent(n notify.Call, look func(context.Context, int) (spec.Program, boo
 	e := audit.Event{
 		Kind: audit.Syscall, Wall: string(spec.ProcessWall), Verdict: "deny",
 		Program: "unknown", Target: filter.Name(int(n.Nr)),
-		Why: "the process wall refuses this system call",
+		Why: filter.Explain(filter.Name(int(n.Nr))).Why,
 	}
 	inner, ok := innerPID(int(n.PID))
 	if !ok {

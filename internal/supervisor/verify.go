@@ -26,7 +26,7 @@ const verifyFor = 30 * time.Second
 func (o offers) Verify(ctx context.Context) (control.Verified, error) {
 	known := tries.Sandbox{
 		NetworkOff: o.settings.Walls.NetworkOff, FilesystemOff: o.settings.Walls.FilesystemOff,
-		ABI: o.box.ABI(), Router: true,
+		ABI: o.box.ABI(), Router: true, Allowed: o.settings.Walls.Syscalls,
 	}
 	v, err := verify(ctx, o.box, known)
 	if err != nil {

@@ -67,7 +67,7 @@ func mounts() []Try {
 		{ID: "C60 umount", What: "unmount /proc", do: func() error { return unix.Unmount("/proc", unix.MNT_DETACH|unix.MNT_EXPIRE) }},
 		{ID: "C60 pivot", What: "change the root", do: func() error { return reached(unix.SYS_PIVOT_ROOT) }},
 		{ID: "C60 chroot", What: "chroot", do: func() error { return unix.Chroot("/") }},
-		{ID: "C59 handle", What: "learn a file's handle", do: func() error { _, _, err := unix.NameToHandleAt(unix.AT_FDCWD, "/", 0); return err }},
+		{ID: "C59 handle", What: "learn a file's handle", Call: "name_to_handle_at", do: func() error { _, _, err := unix.NameToHandleAt(unix.AT_FDCWD, "/", 0); return err }},
 		{ID: "C59 open", What: "open a file by its handle", do: func() error {
 			_, err := unix.OpenByHandleAt(unix.AT_FDCWD, unix.NewFileHandle(1, make([]byte, 8)), 0)
 			return err
@@ -76,7 +76,7 @@ func mounts() []Try {
 		{ID: "C59 tree", What: "clone a tree of mounts", do: func() error { return reached(unix.SYS_OPEN_TREE, cwd, 0, unix.OPEN_TREE_CLONE) }},
 		{ID: "C59 move", What: "move a mount", do: func() error { return reached(unix.SYS_MOVE_MOUNT, cwd, 0, cwd, 0) }},
 		{ID: "C59 attributes", What: "change a mount's attributes", do: func() error { return reached(unix.SYS_MOUNT_SETATTR, cwd) }},
-		{ID: "C59 fanotify", What: "watch a whole file system", do: func() error { return reached(unix.SYS_FANOTIFY_INIT, 0x200 /* FAN_REPORT_FID */) }},
+		{ID: "C59 fanotify", What: "watch a whole file system", Call: "fanotify_init", do: func() error { return reached(unix.SYS_FANOTIFY_INIT, 0x200 /* FAN_REPORT_FID */) }},
 	}
 	return inWall(out, spec.FilesystemWall)
 }

@@ -26,11 +26,11 @@ func process() []Try {
 		}},
 		{ID: "D87 nice", What: "a priority above others", do: func() error { return unix.Setpriority(unix.PRIO_PROCESS, 0, -10) }},
 		{ID: "D66 gain", What: "any privilege at all", do: privileges},
-		{ID: "D76 attach", What: "trace PID 1", do: func() error { return reached(unix.SYS_PTRACE, unix.PTRACE_SEIZE, 1) }},
-		{ID: "D76 read", What: "read the memory of PID 1", do: func() error { return reached(unix.SYS_PROCESS_VM_READV, 1) }},
-		{ID: "D76 write", What: "write the memory of PID 1", do: func() error { return reached(unix.SYS_PROCESS_VM_WRITEV, 1) }},
+		{ID: "D76 attach", What: "trace PID 1", Call: "ptrace", do: func() error { return reached(unix.SYS_PTRACE, unix.PTRACE_SEIZE, 1) }},
+		{ID: "D76 read", What: "read the memory of PID 1", Call: "process_vm_readv", do: func() error { return reached(unix.SYS_PROCESS_VM_READV, 1) }},
+		{ID: "D76 write", What: "write the memory of PID 1", Call: "process_vm_writev", do: func() error { return reached(unix.SYS_PROCESS_VM_WRITEV, 1) }},
 		{ID: "D76 mem", What: "open the memory of PID 1", do: canOpen("/proc/1/mem", unix.O_RDWR)},
-		{ID: "D76 getfd", What: "take a descriptor of another", do: func() error { return reached(unix.SYS_PIDFD_GETFD, bad) }},
+		{ID: "D76 getfd", What: "take a descriptor of another", Call: "pidfd_getfd", do: func() error { return reached(unix.SYS_PIDFD_GETFD, bad) }},
 		{ID: "E101 init", What: "read the environment of PID 1", do: reads("/proc/1/environ")},
 		{ID: "D196 maps", What: "read the maps of PID 1", do: reads("/proc/1/maps")},
 		{ID: "D196 fd", What: "list the descriptors of PID 1", do: lists("/proc/1/fd")},
@@ -88,7 +88,11 @@ func kernel() []Try {
 		{"vmsplice", "lend pages to a pipe", unix.SYS_VMSPLICE, []uintptr{bad, 0, 0, 0}},
 		{"kcmp", "compare with PID 1", unix.SYS_KCMP, []uintptr{1, 1, 0, 0, 0}},
 	} {
-		out = append(out, Try{ID: "D79 " + k.name, What: k.what, do: func() error { return reached(k.nr, k.args...) }})
+		name := k.name
+		if name == "perf" {
+			name = "perf_event_open"
+		}
+		out = append(out, Try{ID: "D79 " + k.name, What: k.what, Call: name, do: func() error { return reached(k.nr, k.args...) }})
 	}
 	return inWall(out, spec.ProcessWall)
 }

@@ -29,6 +29,9 @@ type Try struct {
 	// Scope marks what Landlock alone refuses, by a scope, from ABI 6 on.
 	Scope bool
 
+	// Call is the system call, where an operator may allow it.
+	Call string
+
 	do     func() error
 	want   []error // what a refusal is; nil for EPERM, EACCES and ENOSYS
 	victim bool    // may be killed for it, so it runs as a process of its own
@@ -183,14 +186,17 @@ const scopesSince = 6
 
 // Sandbox is what is known of a sandbox beside its walls.
 type Sandbox struct {
-	NetworkOff, FilesystemOff bool // the operator wrote so at creation
-	ABI                       int  // of Landlock
-	Router                    bool // there is one
+	NetworkOff, FilesystemOff bool     // the operator wrote so at creation
+	ABI                       int      // of Landlock
+	Router                    bool     // there is one
+	Allowed                   []string // system calls, by the sandbox's settings
 }
 
 // Left says why t is not tried in s; "" where it is.
 func (t Try) Left(s Sandbox) string {
 	switch {
+	case t.Call != "" && slices.Contains(s.Allowed, t.Call):
+		return "sandbox.yaml allows " + t.Call
 	case t.Policy && s.NetworkOff, t.Scope && s.FilesystemOff:
 		return "off (operator)"
 	case t.Scope && s.ABI < scopesSince:

@@ -32,29 +32,30 @@ type span struct {
 //
 // The architecture comes first: a number means nothing before it is known.
 func Compile() ([]unix.SockFilter, error) {
-	return compile(Table())
+	return CompileFor(Choice{})
 }
 
 // CompileRows makes the filter of another table, whose rows are in the order of
 // their numbers.
-func CompileRows(table []Row) ([]unix.SockFilter, error) { return compile(table) }
+func CompileRows(table []Row) ([]unix.SockFilter, error) { return compile(table, Absent) }
 
-func compile(table []Row) ([]unix.SockFilter, error) {
-	spans, err := split(table)
+// compile answers unknown to a number that no row has.
+func compile(table []Row, unknown Action) ([]unix.SockFilter, error) {
+	spans, err := split(table, unknown)
 	if err != nil {
 		return nil, err
 	}
 	prog := []unix.SockFilter{
 		load(offArch), jump(unix.BPF_JEQ, arch, 1, 0), ret(Kill),
-		load(offNr), jump(unix.BPF_JGE, x32, 0, 1), ret(Absent),
+		load(offNr), jump(unix.BPF_JGE, x32, 0, 1), ret(unknown),
 	}
 	return append(prog, search(spans)...), nil
 }
 
 // split turns sorted rows into spans that cover every number from 0: what no
-// row names is Absent, and neighbours with one answer are one span.
-func split(table []Row) ([]span, error) {
-	spans := []span{{0, []unix.SockFilter{ret(Absent)}}}
+// row names is unknown, and neighbours with one answer are one span.
+func split(table []Row, unknown Action) ([]span, error) {
+	spans := []span{{0, []unix.SockFilter{ret(unknown)}}}
 	next := uint32(0)
 	for _, r := range table {
 		nr := uint32(r.Nr)
@@ -66,12 +67,12 @@ func split(table []Row) ([]span, error) {
 			return nil, fmt.Errorf("compile filter: %s: %w", r.Name, err)
 		}
 		if nr > next {
-			spans = join(spans, span{next, []unix.SockFilter{ret(Absent)}})
+			spans = join(spans, span{next, []unix.SockFilter{ret(unknown)}})
 		}
 		spans = join(spans, span{nr, code})
 		next = nr + 1
 	}
-	return join(spans, span{next, []unix.SockFilter{ret(Absent)}}), nil
+	return join(spans, span{next, []unix.SockFilter{ret(unknown)}}), nil
 }
 
 // join appends s, unless the last span already answers the same.

@@ -163,7 +163,7 @@ func TestLongJumps(t *testing.T) {
 	for nr := range 400 {
 		table = append(table, Row{Name: "made up", Nr: 2 * nr, Action: Errno(unix.Errno(1 + nr%100)), Cases: []Case{when(Allow, is(0, uint64(nr)))}})
 	}
-	prog, err := compile(table)
+	prog, err := compile(table, Absent)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +189,7 @@ func TestCompileRefusesNonsense(t *testing.T) {
 		"two wide":       {{Name: "a", Nr: 1, Cases: []Case{when(Allow, Test{0, ^uint64(0), []uint64{0, 1}})}}},
 		"high int value": {{Name: "a", Nr: 1, Cases: []Case{when(Allow, is(0, 1<<32))}}},
 	} {
-		if prog, err := compile(table); err == nil || prog != nil {
+		if prog, err := compile(table, Absent); err == nil || prog != nil {
 			t.Errorf("%s: got %d instructions, error %v", name, len(prog), err)
 		}
 	}

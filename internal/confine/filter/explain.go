@@ -17,8 +17,11 @@ type Explanation struct {
 
 // Explain says what becomes of the call called name. A call that the table has
 // no row for does not exist behind the filter.
-func Explain(name string) Explanation {
-	for _, r := range Table() {
+func Explain(name string) Explanation { return Choice{}.Explain(name) }
+
+// Explain is the same for a sandbox whose operator chose c.
+func (c Choice) Explain(name string) Explanation {
+	for _, r := range c.Of(Table()) {
 		if r.Name != name {
 			continue
 		}

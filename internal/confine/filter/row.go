@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"sync"
 )
 
 // Row is one system call of the table.
@@ -70,16 +69,8 @@ func Table() []Row {
 // Name says what a call is named, "syscall 999" where the table has no row. It
 // may be called from several goroutines.
 func Name(nr int) string {
-	if name, ok := names()[nr]; ok {
-		return name
+	if r, ok := byNumber()[nr]; ok {
+		return r.Name
 	}
 	return fmt.Sprintf("syscall %d", nr)
 }
-
-var names = sync.OnceValue(func() map[int]string {
-	m := make(map[int]string)
-	for _, r := range Table() {
-		m[r.Nr] = r.Name
-	}
-	return m
-})

@@ -44,6 +44,8 @@ func (s *Spec) fields(c *coder) {
 		flag(c, &r.Optional)
 	})
 	flag(c, &s.Seccomp.Off)
+	texts(c, &s.Seccomp.Allow)
+	flag(c, &s.Seccomp.Audit)
 	flag(c, &s.Network.CaptureOff)
 	number(c, &s.Network.GatePort)
 	list(c, &s.Network.Routers, address)

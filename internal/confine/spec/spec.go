@@ -99,6 +99,10 @@ type PathRule struct {
 // Seccomp is the process wall's filter; its table is confine's own.
 type Seccomp struct {
 	Off bool // only ever set by a test
+	// Allow and Audit are what the operator changed of the table; see
+	// filter.Choice.
+	Allow []string
+	Audit bool
 }
 
 // Network is the network wall inside: routes, capture and the sockets that are

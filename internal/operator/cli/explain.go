@@ -26,7 +26,7 @@ func (t target) policyExplainCommand() *cobra.Command {
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			if call != "" {
-				return t.app.explainCall(call, asJSON)
+				return t.explainCall(call, asJSON)
 			}
 			return t.explain(args[0], program, asJSON)
 		},
@@ -68,10 +68,11 @@ func (t target) explain(destination, program string, asJSON bool) error {
 	return nil
 }
 
-// explainCall says what the process wall does with a system call. It is the same
-// for every sandbox, and locked.
-func (a *app) explainCall(name string, asJSON bool) error {
-	e := filter.Explain(name)
+// explainCall says what the process wall does with a system call: the same in
+// every sandbox, unless its settings allow one of the few that may be.
+func (t target) explainCall(name string, asJSON bool) error {
+	e := t.choice().Explain(name)
+	a := t.app
 	if asJSON {
 		return a.voice.JSON(e)
 	}
@@ -86,7 +87,23 @@ func (a *app) explainCall(name string, asJSON bool) error {
 	case filter.Absent.String():
 		a.voice.Result("It fails with ENOSYS, in silence.")
 	}
+	if left, ok := filter.Widenable(name); ok && e.Verdict != filter.Allow.String() {
+		a.voice.Result("May be allowed for one sandbox: walls: {syscalls: [%s]} in its sandbox.yaml, then rebuild. What is left: %s", name, left)
+	}
 	return nil
+}
+
+// choice is the sandbox's own, where one was named or there is only one.
+func (t target) choice() filter.Choice {
+	s, err := t.sandbox()
+	if err != nil {
+		return filter.Choice{}
+	}
+	set, err := s.LoadEdited()
+	if err != nil {
+		return filter.Choice{}
+	}
+	return filter.Choice{Allow: set.Walls.Syscalls, Audit: set.Walls.AuditSyscalls}
 }
 
 // inForce is the policy of the sandbox's file, or the open one where its
