@@ -140,7 +140,7 @@ func build(dir string, set Settings, files []File) error {
 			return err
 		}
 	}
-	g, err := makeGeneration(dir, 1, settings)
+	g, err := makeGeneration(dir, 1, settings, Note{Made: set.Created, Why: "create"})
 	if err != nil {
 		return err
 	}

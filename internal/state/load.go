@@ -26,10 +26,13 @@ func (s Sandbox) Load() (Settings, error) {
 	if err != nil {
 		return Settings{}, err
 	}
-	if digest(data) != want {
-		return Settings{}, &Edited{s.name}
+	if digest(data) == want {
+		return s.decode(data)
 	}
-	return s.decode(data)
+	if s.leftBehind(data) {
+		return s.SettingsOf(active)
+	}
+	return Settings{}, &Edited{s.name}
 }
 
 // LoadEdited reads sandbox.yaml as it is, whatever its digest: what `rebuild`
@@ -38,6 +41,9 @@ func (s Sandbox) LoadEdited() (Settings, error) {
 	data, err := s.readSettings()
 	if err != nil {
 		return Settings{}, err
+	}
+	if s.leftBehind(data) {
+		return s.Load()
 	}
 	return s.decode(data)
 }

@@ -57,7 +57,7 @@ func (s Sandbox) migrateWith(steps []migration) error {
 	if err := WriteDurable(s.Settings(), newest, 0o600); err != nil {
 		return err
 	}
-	g, err := s.NewGeneration()
+	g, err := s.NewGeneration(Note{Why: "migrate"})
 	if err != nil {
 		return err
 	}

@@ -9,12 +9,17 @@ import (
 // Sandbox is the place of one sandbox. All its methods but the writing ones
 // may be called whether or not it exists.
 type Sandbox struct {
-	home Home
-	name Name
+	home  Home
+	name  Name
+	trial bool // the place beside it where a new generation is tried
 }
 
 func (s Sandbox) in(path ...string) string {
-	return filepath.Join(append([]string{s.home.Dir, string(s.name)}, path...)...)
+	dir := filepath.Join(s.home.Dir, string(s.name))
+	if s.trial {
+		dir = filepath.Join(dir, trialName)
+	}
+	return filepath.Join(append([]string{dir}, path...)...)
 }
 
 // Name is its name.
@@ -48,11 +53,20 @@ func (s Sandbox) PolicyNotes() string { return s.in("POLICY.md") }
 // by path once the sandbox has lived: the agent can put a link there.
 func (s Sandbox) Workspace() string { return s.in("workspace") }
 
+// Snapshots holds copies of the workspace; nothing inside can reach them.
+func (s Sandbox) Snapshots() string { return s.in("snapshots") }
+
 // AuditDir holds the book.
 func (s Sandbox) AuditDir() string { return s.in("audit") }
 
 // Anchor is the book's anchor, outside the sandbox's folder.
-func (s Sandbox) Anchor() string { return filepath.Join(s.home.Anchors(), string(s.name)) }
+func (s Sandbox) Anchor() string {
+	name := string(s.name)
+	if s.trial {
+		name += "." + trialName // no sandbox's name has a dot
+	}
+	return filepath.Join(s.home.Anchors(), name)
+}
 
 // HostKeyFile is the private SSH host key of its connect, exec and copy sessions.
 func (s Sandbox) HostKeyFile() string { return s.in("host_key") }

@@ -213,7 +213,7 @@ func TestEditedSettings(t *testing.T) {
 	if set, err := s.LoadEdited(); err != nil || set.Limits.Pids != 2048 {
 		t.Fatalf("LoadEdited = %+v, %v", set, err)
 	}
-	g, err := s.NewGeneration()
+	g, err := s.NewGeneration(Note{})
 	if err != nil || g.Number != 2 {
 		t.Fatalf("NewGeneration = %+v, %v", g, err)
 	}
