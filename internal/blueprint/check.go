@@ -65,6 +65,14 @@ func (p Packages) check() error {
 			return fmt.Errorf("addition %q: want a path below node_modules", clip(added.Path))
 		}
 	}
+	if len(p.Removals) > maxList {
+		return fmt.Errorf("packages: %d removals: want at most %d", len(p.Removals), maxList)
+	}
+	for _, name := range p.Removals {
+		if !fs.ValidPath(name) || !strings.HasPrefix(name, "node_modules/") || !plain(name) {
+			return fmt.Errorf("removal %q: want a path below node_modules", clip(name))
+		}
+	}
 	return nil
 }
 

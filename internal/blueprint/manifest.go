@@ -111,8 +111,11 @@ type Seed struct {
 type Packages struct {
 	Lock      Blob       `json:"lock"`
 	Additions []Addition `json:"additions,omitempty"`
-	Download  int64      `json:"download,omitempty"` // bytes over the wire
-	Unpacked  int64      `json:"unpacked,omitempty"` // bytes on disk
+	// Removals are files of packages that are left out: what an install script,
+	// which is never run, would have removed.
+	Removals []string `json:"removals,omitempty"`
+	Download int64    `json:"download,omitempty"` // bytes over the wire
+	Unpacked int64    `json:"unpacked,omitempty"` // bytes on disk
 }
 
 // Blob is a descriptor: bytes by their digest, an OCI layer of the artifact.

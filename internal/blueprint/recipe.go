@@ -33,8 +33,9 @@ type recipe struct {
 			Path string `yaml:"path"`
 			File string `yaml:"file"`
 		} `yaml:"additions"`
-		Download int64 `yaml:"download"`
-		Unpacked int64 `yaml:"unpacked"`
+		Removals []string `yaml:"removals"`
+		Download int64    `yaml:"download"`
+		Unpacked int64    `yaml:"unpacked"`
 	} `yaml:"packages"`
 }
 
@@ -54,7 +55,7 @@ func Build(dir fs.FS) (Artifact, error) {
 		m.Seeds = append(m.Seeds, Seed{Path: seed.Path, Mode: seed.Mode, Fill: seed.Fill, File: file})
 	}
 	if p := r.Packages; p != nil {
-		m.Packages = &Packages{Lock: files.blob(p.Lock, TypeNpmLock), Download: p.Download, Unpacked: p.Unpacked}
+		m.Packages = &Packages{Lock: files.blob(p.Lock, TypeNpmLock), Removals: p.Removals, Download: p.Download, Unpacked: p.Unpacked}
 		for _, added := range p.Additions {
 			m.Packages.Additions = append(m.Packages.Additions, Addition{Path: added.Path, File: files.blob(added.File, TypeAddition)})
 		}

@@ -25,6 +25,11 @@ type Driver interface {
 	// nothing of it runs.
 	Start(ctx context.Context, s state.Sandbox, tell func(string)) error
 
+	// Try brings up the sandbox at s.Trial(), which Create made, as Start does,
+	// and ends it again; the error says why it did not come up. When Try
+	// returns, or its caller dies, nothing of it runs.
+	Try(ctx context.Context, s state.Sandbox, tell func(string)) error
+
 	// Stop ends s and returns when it is gone. wanted says whether `start
 	// --all` shall bring it back. One that does not run is no error.
 	Stop(ctx context.Context, s state.Sandbox, wanted bool) error

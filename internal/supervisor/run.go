@@ -48,6 +48,9 @@ func Run(ctx context.Context, place state.Sandbox, o Options) (err error) {
 		return err
 	}
 	defer unlock()
+	if err := place.Settle(); err != nil {
+		return err
+	}
 	k, err := prepare(ctx, place, o.Progress)
 	if err != nil {
 		return err

@@ -183,8 +183,28 @@ func (s *Store) fill(ctx context.Context, dir string, a blueprint.Artifact, pack
 	if err != nil {
 		return nil, err
 	}
+	entries, err = remove(tree, a, entries)
+	if err != nil {
+		return nil, err
+	}
 	added, err := add(tree, a)
 	return slices.Concat(entries, links, added), err
+}
+
+// remove takes away the files that the blueprint leaves out. One that is not
+// there, or is no file, means that the recipe speaks of another package.
+func remove(tree *os.Root, a blueprint.Artifact, entries []entry) ([]entry, error) {
+	for _, name := range a.Manifest.Packages.Removals {
+		at := slices.IndexFunc(entries, func(e entry) bool { return e.Path == name && e.Kind == isFile })
+		if at < 0 {
+			return nil, fmt.Errorf("unpack blueprint: remove %s: no package brings such a file", name)
+		}
+		if err := tree.Remove(name); err != nil {
+			return nil, fmt.Errorf("unpack blueprint: remove %s: %w", name, err)
+		}
+		entries = slices.Delete(entries, at, at+1)
+	}
+	return entries, nil
 }
 
 // add lays the blueprint's own files among the packages.

@@ -118,7 +118,9 @@ func (s *Store) enter(ctx context.Context, a blueprint.Artifact) error {
 		if slices.ContainsFunc(list, same) {
 			return list
 		}
-		return append(list, ocispec.Descriptor{
+		// The first of a name and version is what they mean from now on;
+		// sandboxes made of another go by its digest.
+		return slices.Insert(list, 0, ocispec.Descriptor{
 			MediaType:    blueprint.TypeImage,
 			ArtifactType: blueprint.ArtifactType,
 			Digest:       ocidigest.Digest(a.Digest),

@@ -16,6 +16,7 @@ type Info struct {
 	Cached   bool  // in the folder; a built-in one is put there when first used
 	Ready    bool  // nothing is to be fetched or unpacked
 	Bytes    int64 // on disk, unpacked
+	Artifact blueprint.Artifact
 }
 
 // List tells of every blueprint here, by name, oldest first. damaged is a
@@ -55,6 +56,7 @@ func (s *Store) info(a blueprint.Artifact) (Info, error) {
 		Builtin:  slices.ContainsFunc(s.builtin, func(b blueprint.Artifact) bool { return b.Digest == a.Digest }),
 		Cached:   slices.Contains(digests, a.Digest),
 		Ready:    a.Manifest.Packages == nil,
+		Artifact: a,
 	}
 	lock, err := a.Lock()
 	if err != nil {

@@ -24,6 +24,7 @@ import (
 type rig struct {
 	t      *testing.T
 	lock   []string
+	more   string       // lines of the recipe
 	asked  atomic.Int64 // requests
 	serve  func(w http.ResponseWriter, r *http.Request, body []byte)
 	server *httptest.Server
@@ -92,7 +93,7 @@ policies: {network: n.yaml, inference: i.yaml}
 packages:
   lock: package-lock.json
   additions: [{path: node_modules/a/added.json, file: added.json}]
-`, version)),
+%s`, version, r.more)),
 		"n.yaml":            file("egress: []\n"),
 		"i.yaml":            file("routes: []\n"),
 		"added.json":        file("{}\n"),

@@ -16,6 +16,8 @@
 //	    <─── {"ready": true}            walls, agent and inference are checked
 //	    or   {"error": "…", "hint": "…"}
 //
+// A trial is the same at NAME/trial, with --while 4: it ends when the command line does.
+//
 // The pipe is descriptor 3, named on the command line. Its end without a last
 // word means that the supervisor died; its log then says why. A pipe that
 // breaks after ready, because the command line went away, is no concern of the

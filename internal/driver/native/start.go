@@ -31,7 +31,10 @@ func (d Driver) Start(ctx context.Context, s state.Sandbox, tell func(string)) e
 	if err := s.SetWanted(true); err != nil {
 		return err
 	}
-	err := bringUp(ctx, s, tell)
+	cmd, err := bringUp(ctx, s, nil, tell)
+	if err == nil {
+		err = cmd.Process.Release()
+	}
 	if err != nil {
 		err = errors.Join(err, s.SetWanted(before))
 	}
@@ -85,16 +88,18 @@ func unjoin(err error) error {
 	return err
 }
 
-func bringUp(ctx context.Context, s state.Sandbox, tell func(string)) error {
+// bringUp starts the supervisor of s and waits for its report. Where while is
+// not nil, the supervisor ends when the other end of that pipe is closed.
+func bringUp(ctx context.Context, s state.Sandbox, while *os.File, tell func(string)) (*exec.Cmd, error) {
 	from, to, err := os.Pipe()
 	if err != nil {
-		return fmt.Errorf("start sandbox %q: %w", string(s.Name()), err)
+		return nil, fmt.Errorf("start sandbox %q: %w", string(s.Name()), err)
 	}
 	defer from.Close()
-	cmd, err := spawn(s, to)
+	cmd, err := spawn(s, to, while)
 	to.Close()
 	if err != nil {
-		return fmt.Errorf("start sandbox %q: %w", string(s.Name()), err)
+		return nil, fmt.Errorf("start sandbox %q: %w", string(s.Name()), err)
 	}
 	word := make(chan error, 1)
 	go func() { word <- listen(from, tell) }()
@@ -103,21 +108,21 @@ func bringUp(ctx context.Context, s state.Sandbox, tell func(string)) error {
 	case <-ctx.Done():
 		reap(cmd)
 		<-word // it has nothing to say that matters now
-		return context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
 	if err == nil {
-		return cmd.Process.Release()
+		return cmd, nil
 	}
 	reap(cmd)
 	if errors.Is(err, errSilent) {
-		return died(s, cmd)
+		return nil, died(s, cmd)
 	}
-	return err
+	return nil, err
 }
 
 // spawn starts the supervisor in a session of its own, so that neither the
 // terminal's signals nor its end reach it.
-func spawn(s state.Sandbox, report *os.File) (*exec.Cmd, error) {
+func spawn(s state.Sandbox, report, while *os.File) (*exec.Cmd, error) {
 	if err := os.MkdirAll(s.RunDir(), 0o700); err != nil {
 		return nil, err
 	}
@@ -127,11 +132,15 @@ func spawn(s state.Sandbox, report *os.File) (*exec.Cmd, error) {
 	}
 	defer log.Close()
 	cmd := exec.Command("/proc/self/exe") // the same program, even where its file was replaced
-	cmd.Args = []string{"nemoclaw", "supervisor", string(s.Name()), "--report", "3"}
+	cmd.Args = []string{"nemoclaw", "supervisor", s.Place(), "--report", "3"}
 	cmd.Dir = "/"
 	cmd.Env = append(os.Environ(), "NEMOCLAW_HOME="+s.Home().Dir)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{report}
+	if while != nil {
+		cmd.Args = append(cmd.Args, "--while", "4")
+		cmd.ExtraFiles = append(cmd.ExtraFiles, while)
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return cmd, cmd.Start()
 }

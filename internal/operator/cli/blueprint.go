@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/blueprint/store"
 	"github.com/nemoclaw/nemoclaw/internal/operator/onboard"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
+	"github.com/nemoclaw/nemoclaw/internal/state"
 )
 
 func (a *app) blueprintCommand() *cobra.Command {
@@ -49,7 +51,7 @@ func (a *app) blueprintCommand() *cobra.Command {
 		Args:  noArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return a.cacheClear(c.Context()) },
 	})
-	c.AddCommand(list, inspect, cache)
+	c.AddCommand(list, inspect, a.blueprintBuildCommand(), cache)
 	return c
 }
 
@@ -173,13 +175,11 @@ func (a *app) cacheClear(ctx context.Context) error {
 	}
 	var keep []blueprint.Digest
 	for _, n := range names {
-		set, err := a.home.Sandbox(n).LoadEdited()
+		used, err := usedBy(a.home.Sandbox(n))
 		if err != nil {
 			return fmt.Errorf("clear cache: %w", err) // what it uses is not known, so nothing is removed
 		}
-		if ref, err := onboard.RefOf(set.Blueprint); err == nil {
-			keep = append(keep, ref.Digest)
-		}
+		keep = append(keep, used...)
 	}
 	done, err := blueprints.Clear(ctx, keep)
 	if err != nil {
@@ -193,4 +193,31 @@ func (a *app) cacheClear(ctx context.Context) error {
 		a.voice.News("put aside: %s is damaged; nemoclaw NAME rebuild makes it anew", say.Clean(d))
 	}
 	return nil
+}
+
+// usedBy are the blueprints of all generations of s, and what its sandbox.yaml
+// asks for now.
+func usedBy(s state.Sandbox) ([]blueprint.Digest, error) {
+	set, err := s.LoadEdited()
+	if err != nil {
+		return nil, err
+	}
+	all := []state.Blueprint{set.Blueprint}
+	generations, err := s.Generations()
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range generations {
+		if set, err = s.SettingsOf(g); err != nil {
+			return nil, err
+		}
+		all = append(all, set.Blueprint)
+	}
+	var used []blueprint.Digest
+	for _, b := range all {
+		if ref, err := onboard.RefOf(b); err == nil && !slices.Contains(used, ref.Digest) {
+			used = append(used, ref.Digest)
+		}
+	}
+	return used, nil
 }

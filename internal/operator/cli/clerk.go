@@ -35,8 +35,7 @@ func (a *app) child(word string, args []string) (place state.Sandbox, wire *os.F
 	if len(args) != 1 {
 		return place, nil, say.Misused("nemoclaw NAME start", "%s: want NAME: a supervisor says this, nobody else", word)
 	}
-	name, err := state.ParseName(args[0])
-	if err != nil {
+	if place, err = a.home.Place(args[0]); err != nil {
 		return place, nil, err
 	}
 	// What ends a supervisor by a signal may reach its children too, which must
@@ -47,5 +46,5 @@ func (a *app) child(word string, args []string) (place state.Sandbox, wire *os.F
 		return place, nil, say.Misused("nemoclaw NAME start", "%s: a supervisor says this, nobody else", word)
 	}
 	syscall.CloseOnExec(child.Descriptor)
-	return a.home.Sandbox(name), wire, nil
+	return place, wire, nil
 }

@@ -113,20 +113,6 @@ func (f onboardFlags) given(set *pflag.FlagSet) map[string]string {
 	return given
 }
 
-// ensure makes ready what a sandbox is made of, by its digest.
-func (a *app) ensure(ctx context.Context, b state.Blueprint) error {
-	blueprints, err := store.Open(a.home.Blueprints())
-	if err != nil {
-		return err
-	}
-	ref, err := onboard.RefOf(b)
-	if err != nil {
-		return err
-	}
-	_, err = onboard.Ensure(ctx, a.voice, blueprints, ref)
-	return err
-}
-
 // checkSettings refuses an edited sandbox.yaml that no wizard would have made.
 func (a *app) checkSettings(set state.Settings) error {
 	if _, err := blueprint.ParseDigest(set.Blueprint.Digest); err != nil {

@@ -114,7 +114,11 @@ func (t target) printDiff(d policy.Diff) error {
 		t.app.voice.News("No difference: each request gets the same verdict.")
 		return nil
 	}
-	w := tabwriter.NewWriter(t.app.voice.Out, 0, 0, 3, ' ', 0)
+	return t.app.printChanges(d)
+}
+
+func (a *app) printChanges(d policy.Diff) error {
+	w := tabwriter.NewWriter(a.voice.Out, 0, 0, 3, ' ', 0)
 	for _, g := range []struct {
 		sign, now string
 		list      []policy.Change
@@ -131,7 +135,7 @@ func (t target) printDiff(d policy.Diff) error {
 		return err
 	}
 	if d.Hold[0] != d.Hold[1] {
-		t.app.voice.Result("  a connection waits %s for the answer, was %s", d.Hold[1], d.Hold[0])
+		a.voice.Result("  a connection waits %s for the answer, was %s", d.Hold[1], d.Hold[0])
 	}
 	return nil
 }

@@ -101,7 +101,8 @@ func (a *app) sandboxCommand(n state.Name) *cobra.Command {
 func (a *app) verbs(t target) []*cobra.Command {
 	return []*cobra.Command{
 		t.connectCommand(), t.execCommand(), t.statusCommand(), t.logsCommand(),
-		t.startCommand(), t.stopCommand(), t.restartCommand(), t.destroyCommand(), t.rebuildCommand(),
+		t.startCommand(), t.stopCommand(), t.restartCommand(), t.destroyCommand(),
+		t.upgradeCommand(), t.rollbackCommand(), t.rebuildCommand(), t.snapshotCommand(),
 		t.reloadPolicyCommand(), t.policyCommand(), t.approvalsCommand(),
 		t.setModelCommand(), t.setInferenceURLCommand(), t.reloadInferenceCommand(), t.inferenceCommand(),
 		t.auditCommand(), t.verifyCommand(), t.gatewayURLCommand(),

@@ -40,7 +40,7 @@ func Start(word string, place state.Sandbox, env []string) (*Process, error) {
 	defer near.Close()
 	defer far.Close()
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Args = []string{"nemoclaw", word, string(place.Name())}
+	cmd.Args = []string{"nemoclaw", word, place.Place()}
 	cmd.Dir = "/"
 	cmd.Env = append(env, "NEMOCLAW_HOME="+place.Home().Dir)
 	cmd.Stderr = os.Stderr
