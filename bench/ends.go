@@ -62,18 +62,24 @@ func (g *ground) openEnds(ctx context.Context) (*ends, error) {
 // serve starts c, which lives until its standard input ends, and reads its
 // three addresses.
 func (g *ground) serve(c *exec.Cmd) (addresses [3]string, pid int, err error) {
+	pid, err = g.offered(c, addresses[:])
+	return addresses, pid, err
+}
+
+// offered is serve for any number of addresses.
+func (g *ground) offered(c *exec.Cmd, addresses []string) (pid int, err error) {
 	_, out, err := g.pipes(c)
 	if err != nil {
-		return addresses, 0, err
+		return 0, err
 	}
 	lines := bufio.NewScanner(out)
 	for i := range addresses {
 		if !lines.Scan() {
-			return addresses, 0, fmt.Errorf("%s: gave no address", c)
+			return 0, fmt.Errorf("%s: gave no address", c)
 		}
 		addresses[i] = lines.Text()
 	}
-	return addresses, c.Process.Pid, nil
+	return c.Process.Pid, nil
 }
 
 // pipes starts c; the ground ends it by closing its standard input.
@@ -122,6 +128,16 @@ type request struct {
 	Do string `json:"do"`
 	To string `json:"to"`
 	N  int    `json:"n"`
+
+	Often  int    `json:"often,omitempty"`
+	Script script `json:"script"`
+}
+
+// script is what a call asks of the probe's model.
+type script struct {
+	Think  time.Duration `json:"think"`
+	Tokens int           `json:"tokens"`
+	Pace   time.Duration `json:"pace"`
 }
 
 type answer struct {

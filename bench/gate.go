@@ -77,7 +77,7 @@ func (e *ends) latency(ctx context.Context, g *ground) ([]row, error) {
 	}
 	for turn := range connectTurns + 1 {
 		for i, r := range e.roads(echoServer) {
-			a, err := r.client.ask(request{"echo", r.to, connectsATurn})
+			a, err := r.client.ask(request{Do: "echo", To: r.to, N: connectsATurn})
 			if err != nil {
 				return nil, fmt.Errorf("connect to %s: %w", r.to, err)
 			}
@@ -123,7 +123,7 @@ func (e *ends) throughput(way string) ([]row, error) {
 	took := make([]sample, 3)
 	for range bulkTurns {
 		for i, r := range e.roads(server) {
-			a, err := r.client.ask(request{way, r.to, bulk})
+			a, err := r.client.ask(request{Do: way, To: r.to, N: bulk})
 			if err != nil {
 				return nil, fmt.Errorf("%s %s: %w", way, r.to, err)
 			}

@@ -31,6 +31,7 @@ var chapters = []chapter{
 	{"memory", measureMemory},
 	{"start", measureStart},
 	{"gate", measureGate},
+	{"router", measureRouter},
 	{"policy", measurePolicy},
 	{"approvals", measureApprovals},
 	{"audit", measureBook},

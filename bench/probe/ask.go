@@ -13,9 +13,12 @@ import (
 
 // request is one line that the bench writes.
 type request struct {
-	Do string `json:"do"` // hello, echo, down, up, reached, refused
+	Do string `json:"do"` // hello, echo, down, up, reached, refused, first, gaps
 	To string `json:"to"` // host:port
-	N  int    `json:"n"`  // echo: connections; down, up: bytes
+	N  int    `json:"n"`  // echo: connections; down, up: bytes; first, gaps: calls at once
+
+	Often  int    `json:"often"`  // first, gaps: calls one after the other
+	Script script `json:"script"` // first, gaps: what each call asks for
 }
 
 // answer is the line that comes back. Times are nanoseconds.
@@ -65,6 +68,8 @@ func do(r request) (answer, error) {
 		return repeat(1, func() error { return down(to, r.N) })
 	case "up":
 		return repeat(1, func() error { return up(to, r.N) })
+	case "first", "gaps":
+		return calls(to, r.N, r.Often, r.Script, r.Do == "gaps")
 	case "reached":
 		return until(to, true)
 	case "refused":

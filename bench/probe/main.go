@@ -3,6 +3,8 @@
 //
 //	probe serve            an echo, a source and a sink; prints their three addresses
 //	probe proxy A B C      a plain TCP proxy to each; prints the addresses to use instead
+//	probe model            a model server of OpenAI's chat; prints its address
+//	probe reverse A        the standard library's reverse proxy to it; prints its address
 //	probe ask              a client: a line of JSON in, a line of JSON out
 //	probe nothing          ends at once
 //
@@ -20,7 +22,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: probe serve | proxy ADDRESS … | ask | nothing")
+		fmt.Fprintln(os.Stderr, "usage: probe serve | proxy ADDRESS … | model | reverse ADDRESS | ask | nothing")
 		os.Exit(2)
 	}
 	var err error
@@ -29,6 +31,10 @@ func main() {
 		err = serve()
 	case "proxy":
 		err = proxy(os.Args[2:])
+	case "model":
+		err = model()
+	case "reverse":
+		err = reverse(os.Args[2])
 	case "ask":
 		err = ask()
 	case "nothing":
