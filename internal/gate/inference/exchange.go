@@ -43,6 +43,9 @@ type exchange struct {
 	closer   closer                // nil where the API's element for an error will do
 	fault    string
 	holds    int64 // bytes of the router's memory
+
+	control *http.ResponseController // nil before the first write
+	patient time.Time                // when the agent was last given time to take its answer
 }
 
 // serve answers the request and records the call.
@@ -61,6 +64,7 @@ func (x *exchange) serve() {
 	}
 	x.fault = ""
 	x.refuse(no)
+	x.release()
 }
 
 // prepare finds out what is asked, and whether it may be.

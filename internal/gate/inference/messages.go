@@ -8,6 +8,8 @@ type messages struct {
 	*exchange
 	rename bool
 	name   []byte // the line before an event's data, which goes on with that
+
+	like *stencil // of the element before
 }
 
 func (m *messages) media() string        { return "" }
@@ -19,10 +21,17 @@ func (m *messages) line(line, payload []byte) ([]byte, error) {
 		return nil, nil
 	}
 	line = append(m.name, line...)
-	m.name = nil
+	m.name = line[:0] // it is written before the next one is read
 	if len(payload) == 0 {
 		return line, nil
 	}
+	if said, ok := m.like.fits(payload); ok {
+		if m.tally.heard(said, m.like.thinking) {
+			m.first()
+		}
+		return line, nil
+	}
+	before := m.tally.mark()
 	e, err := readAs[event](payload)
 	if err != nil {
 		return nil, err
@@ -30,6 +39,8 @@ func (m *messages) line(line, payload []byte) ([]byte, error) {
 	if m.tally.hear(e) {
 		m.first()
 	}
+	said, thinking := m.tally.only(before)
+	m.like = cut(payload, payload, said, thinking)
 	if m.tally.fault != "" && !m.sent { // another provider may do better
 		return nil, nonsense("it is an error: %s", m.tally.fault)
 	}

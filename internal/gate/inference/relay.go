@@ -66,10 +66,11 @@ func (a *attempt) relayWhole(resp *http.Response, body io.Reader) *refusal {
 
 // relayStream passes an answer on line by line, as it arrives.
 func (a *attempt) relayStream(resp *http.Response, body *patient) *refusal {
-	lines := bufio.NewReaderSize(body, 32<<10)
+	lines := bufio.NewReaderSize(body, lineSize)
 	ended := false
+	var long []byte
 	for {
-		line, err := lines.ReadBytes('\n') // bounded by the answer's length
+		line, err := nextLine(lines, &long)
 		whole := err == nil || errors.Is(err, io.EOF)
 		// What follows the end, but for the blank line that closes it, is dropped.
 		if len(line) > 0 && whole && !(ended && payloadOf(line) != nil) {
@@ -84,6 +85,24 @@ func (a *attempt) relayStream(resp *http.Response, body *patient) *refusal {
 		}
 		if err != nil {
 			return a.finish(resp, err)
+		}
+	}
+}
+
+// lineSize is what most lines have room in: many streams are open at once.
+const lineSize = 2 << 10
+
+// nextLine reads to the end of a line. It is valid until the next one; its
+// length is bounded by the answer's.
+func nextLine(lines *bufio.Reader, long *[]byte) ([]byte, error) {
+	line, err := lines.ReadSlice('\n')
+	if !errors.Is(err, bufio.ErrBufferFull) {
+		return line, err
+	}
+	for *long = (*long)[:0]; ; line, err = lines.ReadSlice('\n') {
+		*long = append(*long, line...)
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return *long, err
 		}
 	}
 }
@@ -182,16 +201,29 @@ func (a *attempt) begin(resp *http.Response) {
 
 // write passes bytes to the agent, false when it does not take them in time.
 func (x *exchange) write(out []byte, flush bool) bool {
-	control := http.NewResponseController(x.w)
-	_ = control.SetWriteDeadline(time.Now().Add(x.limits.Idle)) // a recorder in a test has none
+	if x.control == nil {
+		x.control = http.NewResponseController(x.w)
+	}
+	// A timer for each write would cost more than the write: the agent has from
+	// one to two times as long as a provider may be silent.
+	if now := time.Now(); now.Sub(x.patient) > x.limits.Idle {
+		x.patient = now
+		_ = x.control.SetWriteDeadline(now.Add(2 * x.limits.Idle)) // a recorder in a test has none
+	}
 	if _, err := x.w.Write(out); err != nil {
 		x.left = true
 	}
-	if flush && !x.left && control.Flush() != nil {
+	if flush && !x.left && x.control.Flush() != nil {
 		x.left = true
 	}
-	_ = control.SetWriteDeadline(time.Time{}) // the next write may be long in coming
 	return !x.left
+}
+
+// release lets the connection wait for its next request as long as it may.
+func (x *exchange) release() {
+	if x.control != nil && !x.left {
+		_ = x.control.SetWriteDeadline(time.Time{})
+	}
 }
 
 // send gives a whole answer.

@@ -11,6 +11,9 @@ import (
 type same struct {
 	*exchange
 	key string // of the model's name in the answer, "" where it stays
+
+	like *stencil // of the element before
+	buf  []byte
 }
 
 func (s *same) media() string        { return "" }
@@ -24,6 +27,13 @@ func (s *same) line(line, payload []byte) ([]byte, error) {
 		s.tally.done = true
 		return line, nil
 	}
+	if said, ok := s.like.fits(payload); ok {
+		if s.tally.heard(said, s.like.thinking) {
+			s.first()
+		}
+		return s.put(line, payload, nil), nil
+	}
+	before := s.tally.mark()
 	p, err := read(payload)
 	if err != nil {
 		return nil, err
@@ -31,13 +41,30 @@ func (s *same) line(line, payload []byte) ([]byte, error) {
 	if s.tally.add(p) {
 		s.first()
 	}
+	made := payload
+	if s.key != "" {
+		made = renamed(payload, s.key, s.call.Asked)
+	}
+	said, thinking := s.tally.only(before)
+	s.like = cut(payload, made, said, thinking)
+	return s.put(line, payload, made), nil
+}
+
+// put is the line with another payload: what was made, or what the stencil
+// makes. It is valid until the next one.
+func (s *same) put(line, payload, made []byte) []byte {
 	if s.key == "" {
-		return line, nil
+		return line
 	}
 	at := bytes.Index(line, payload)
-	out := append([]byte(nil), line[:at]...)
-	out = append(out, renamed(payload, s.key, s.call.Asked)...)
-	return append(out, line[at+len(payload):]...), nil
+	s.buf = append(s.buf[:0], line[:at]...)
+	if made == nil {
+		s.buf = s.like.made(s.buf)
+	} else {
+		s.buf = append(s.buf, made...)
+	}
+	s.buf = append(s.buf, line[at+len(payload):]...)
+	return s.buf
 }
 
 func (s *same) whole(body []byte) ([]byte, error) {
