@@ -5,7 +5,7 @@
 // Reads:   the book itself, as something that somebody may have edited.
 // Touches: its own folder and the anchor; Read and Verify write nothing.
 // Fails:   closed. When the book cannot be written, Err says so and the gates refuse.
-// Proved by: TestAnyBitFlipIsFound, TestAnyRemovedLineIsFound, TestKilledWriterLosesNothingDurable, FuzzVerify.
+// Proved by: TestAnyBitFlipIsFound, TestAnyRemovedLineIsFound, TestKilledWriterLosesNothingDurable, TestPrune, FuzzVerify.
 //
 // # Form
 //
@@ -21,6 +21,10 @@
 // anchor, or whose last line is torn, is a crash (the next Open drops the torn
 // part), and a shorter one is tampering, as is any line that is edited,
 // missing or out of place up to the anchor.
+//
+// Prune removes whole closed segments from the old end. Where the book begins
+// then is on record beside the anchor (its name with ".base"): a segment that is
+// missing without a record is tampering, as before.
 //
 // What it does not promise: who can write both the folder and the anchor can
 // write another book. Export it to keep it from the machine's own user.

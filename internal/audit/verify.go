@@ -15,6 +15,8 @@ type Report struct {
 	Head     string    `json:"head"`             // hash of the last event
 	Anchored uint64    `json:"anchored"`         // seq that the anchor names
 	Torn     bool      `json:"torn,omitempty"`   // a crash tore the end off, beyond the anchor; the next start drops it
+	Pruned   uint64    `json:"pruned,omitempty"` // events that the operator removed from the old end
+	PrunedAt time.Time `json:"pruned_at,omitzero"`
 	Damage   int       `json:"damage,omitempty"` // Damage events: what the book itself says was wrong with it
 	Problems []Problem `json:"problems,omitempty"`
 }
@@ -67,12 +69,21 @@ func Verify(dir, anchorPath string) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	v := verifier{anchor: a, last: start, met: anchorErr == nil && a.Seq == 0}
-	v.report.Segments = len(all)
-	for i, n := range all {
-		if n != i+1 && (i == 0 || n != all[i-1]+1) {
+	b, baseErr := readBase(anchorPath)
+	for len(all) > 0 && all[0] <= b.Segment {
+		all = all[1:] // removed, but for a crash
+	}
+	v := verifier{anchor: a, last: b.head(), met: anchorErr == nil && a.Seq == b.Seq}
+	if baseErr != nil {
+		v.problem(place{}, 0, baseErr.Error())
+	}
+	v.report.Segments, v.report.Pruned, v.report.PrunedAt = len(all), b.Seq, b.Time
+	before := b.Segment
+	for _, n := range all {
+		if n != before+1 {
 			v.problem(place{Segment: n, Line: 1}, v.last.Seq+1, "the segment before is missing")
 		}
+		before = n
 		err := lines(dir, n, 0, v.line)
 		if errors.Is(err, errStop) {
 			break

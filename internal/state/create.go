@@ -45,7 +45,7 @@ func (s Sandbox) Create(set Settings, files ...File) error {
 		return fmt.Errorf("create sandbox %q: %w", string(s.name), err)
 	}
 	// A book of an earlier sandbox of this name is gone with it.
-	if err := os.Remove(s.Anchor()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.forgetAnchor(); err != nil {
 		return fmt.Errorf("create sandbox %q: %w", string(s.name), err)
 	}
 	err = unix.Renameat2(unix.AT_FDCWD, tmp, unix.AT_FDCWD, s.Dir(), unix.RENAME_NOREPLACE)

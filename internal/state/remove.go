@@ -28,7 +28,7 @@ func (s Sandbox) Remove() error {
 	if err := os.Rename(s.Dir(), filepath.Join(bin, string(s.name))); err != nil {
 		return fmt.Errorf("remove sandbox %q: %w", string(s.name), err)
 	}
-	if err := os.Remove(s.Anchor()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.forgetAnchor(); err != nil {
 		return fmt.Errorf("remove sandbox %q: %w", string(s.name), err)
 	}
 	if err := removeAll(bin); err != nil {

@@ -1,7 +1,9 @@
 package state
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -66,6 +68,16 @@ func (s Sandbox) Anchor() string {
 		name += "." + trialName // no sandbox's name has a dot
 	}
 	return filepath.Join(s.home.Anchors(), name)
+}
+
+// forgetAnchor removes the anchor, and the record of what was pruned beside it.
+func (s Sandbox) forgetAnchor() error {
+	for _, f := range []string{s.Anchor(), s.Anchor() + ".base"} {
+		if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // HostKeyFile is the private SSH host key of its connect, exec and copy sessions.

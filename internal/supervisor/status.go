@@ -7,6 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
+	"github.com/nemoclaw/nemoclaw/internal/audit"
 	"github.com/nemoclaw/nemoclaw/internal/confine/filter"
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 	"github.com/nemoclaw/nemoclaw/internal/control"
@@ -127,6 +130,9 @@ func (k *keeper) policyStatus() control.PolicyStatus {
 	return s
 }
 
+// largeBook is where status begins to speak of the book's size, in bytes.
+const largeBook = 2 << 30
+
 // notes are the standing conditions that the operator should know.
 func (k *keeper) notes() []string {
 	var n []string
@@ -141,6 +147,9 @@ func (k *keeper) notes() []string {
 	}
 	if k.bell != nil && k.bell.Failed() != "" {
 		n = append(n, "the command that notifies you failed: "+k.bell.Failed())
+	}
+	if size := audit.Size(k.place.AuditDir()); size > largeBook {
+		n = append(n, fmt.Sprintf("the audit book holds %s: nemoclaw %s audit prune --max 1GiB removes its oldest files", humanize.IBytes(uint64(size)), k.settings.Name))
 	}
 	for _, name := range k.settings.Walls.Syscalls {
 		left, _ := filter.Widenable(name)

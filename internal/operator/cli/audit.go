@@ -15,11 +15,11 @@ import (
 func (t target) auditCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "audit",
-		Short: "the book of all that happened: read it, or verify that it is whole",
+		Short: "the book of all that happened: read it, verify that it is whole, export it",
 		Args:  noArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(t.auditTailCommand(), t.auditVerifyCommand())
+	c.AddCommand(t.auditTailCommand(), t.auditVerifyCommand(), t.auditExportCommand(), t.auditPruneCommand())
 	return c
 }
 
@@ -70,6 +70,9 @@ func (t target) auditVerify(asJSON bool) error {
 	}
 	if err != nil {
 		return err
+	}
+	if report.Pruned > 0 {
+		t.app.voice.Result("Events 1 to %d were removed by prune on %s", report.Pruned, report.PrunedAt.Local().Format(time.DateTime))
 	}
 	t.app.voice.Result("The book is whole: %s in %s, head %.12s", say.Count(int(report.Events), "event"), say.Count(report.Segments, "file"), report.Head)
 	return nil
