@@ -5,8 +5,8 @@ export CGO_ENABLED := 0
 GO         ?= go
 VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS    := -s -w -X github.com/nemoclaw/nemoclaw/internal/version.String=$(VERSION)
-INIT       := internal/launch/init/nemoclaw-init
-TRIES      := internal/launch/init/nemoclaw-tries
+INIT       := internal/launch/program/init/nemoclaw-init
+TRIES      := internal/launch/program/init/nemoclaw-tries
 LINT       := .cache/bin/golangci-lint
 GO_SOURCES := $(shell find cmd internal blueprints presets -name '*.go' -o -name '*.json' -o -name '*.yaml' 2>/dev/null)
 

@@ -19,6 +19,9 @@ type Carrier struct {
 
 func (c *Carrier) Read(p []byte) (int, error) { return c.in.Read(p) }
 
+// ReadByte reads one byte of what Read would give.
+func (c *Carrier) ReadByte() (byte, error) { return c.in.ReadByte() }
+
 // Close closes the connection, and the descriptors that nobody took.
 func (c *Carrier) Close() error {
 	for _, fd := range c.Take() {

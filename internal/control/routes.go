@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/nemoclaw/nemoclaw/internal/control/hail"
 )
 
 func (a *api) routes() http.Handler {
@@ -31,8 +33,8 @@ func (a *api) routes() http.Handler {
 	}))
 	mux.HandleFunc("GET /v1/events", a.events)
 	mux.HandleFunc("GET /v1/logs", a.logs)
-	mux.HandleFunc("POST /v1/ssh", a.upgrade(sshProtocol, func(ctx context.Context, c *Carrier) error { return a.sandbox.SSH(ctx, c) }))
-	mux.HandleFunc("POST /v1/exec", a.upgrade(execProtocol, a.sandbox.Exec))
+	mux.HandleFunc("POST /v1/ssh", a.upgrade(hail.SSH, func(ctx context.Context, c *Carrier) error { return a.sandbox.SSH(ctx, c) }))
+	mux.HandleFunc("POST /v1/exec", a.upgrade(hail.Exec, a.sandbox.Exec))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, fmt.Errorf("%s %s: no such route", r.Method, r.URL.Path))
 	})

@@ -8,13 +8,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
-)
 
-// The protocols of the Upgrade header; each has a route of its name.
-const (
-	sshProtocol  = "ssh"
-	execProtocol = "exec"
+	"github.com/nemoclaw/nemoclaw/internal/control/hail"
 )
 
 // upgrade makes the route that leaves HTTP for a protocol, which serve speaks.
@@ -43,7 +40,7 @@ func (a *api) upgrade(protocol string, serve func(context.Context, *Carrier) err
 // SSH opens a connection that speaks the SSH protocol: connect, exec and copy.
 // ctx bounds the opening alone.
 func (c *Client) SSH(ctx context.Context) (net.Conn, error) {
-	return c.upgraded(ctx, sshProtocol, nil)
+	return c.upgraded(ctx, hail.SSH, nil)
 }
 
 // Exec opens a connection for one command and sends first on it, without
@@ -51,11 +48,23 @@ func (c *Client) SSH(ctx context.Context) (net.Conn, error) {
 // the supervisor is on another machine, it is errors.ErrUnsupported. ctx bounds
 // the opening alone.
 func (c *Client) Exec(ctx context.Context, first []byte) (*Carrier, error) {
-	conn, err := c.upgraded(ctx, execProtocol, first)
+	conn, err := c.upgraded(ctx, hail.Exec, first)
 	if err == nil && !conn.carries() {
 		return nil, errors.Join(errors.ErrUnsupported, conn.Close())
 	}
 	return conn, err
+}
+
+// Answered takes over a connection to the control socket on which Exec's words
+// were written already.
+func Answered(fd int) (*Carrier, error) {
+	f := os.NewFile(uintptr(fd), "control socket")
+	defer f.Close()
+	conn, err := net.FileConn(f)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", hail.Exec, err)
+	}
+	return answered(conn, hail.Exec)
 }
 
 func (c *Client) upgraded(ctx context.Context, protocol string, first []byte) (*Carrier, error) {
@@ -65,10 +74,13 @@ func (c *Client) upgraded(ctx context.Context, protocol string, first []byte) (*
 	}
 	undo := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer undo()
-	request := "POST /v1/" + protocol + " HTTP/1.1\r\nHost: sandbox\r\nConnection: Upgrade\r\nUpgrade: " + protocol + "\r\nContent-Length: 0\r\n\r\n"
-	if _, err := conn.Write(append([]byte(request), first...)); err != nil {
+	if _, err := conn.Write(append([]byte(hail.Request(protocol)), first...)); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", protocol, err), conn.Close())
 	}
+	return answered(conn, protocol)
+}
+
+func answered(conn net.Conn, protocol string) (*Carrier, error) {
 	made := &Carrier{Conn: conn}
 	made.in = bufio.NewReader(receiver{made})
 	answer, err := http.ReadResponse(made.in, nil)

@@ -48,12 +48,10 @@ func (e *Expected) bear(who func() (Options, error)) (*Box, error) {
 		p = Load()
 		e.own = p
 	}
-	<-p.ready
-	if p.err != nil {
-		return nil, &Error{Err: p.err}
+	if e.exe, err = p.File(); err != nil {
+		return nil, &Error{Err: err}
 	}
-	e.exe = p.fd
-	return bear(p.fd, e.options)
+	return bear(e.exe, e.options)
 }
 
 // User waits until it is known who the sandbox's user is on the host.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 	"github.com/nemoclaw/nemoclaw/internal/launch/launchtest"
+	"github.com/nemoclaw/nemoclaw/internal/launch/program"
 )
 
 var (
@@ -67,7 +68,7 @@ func options() Options {
 }
 
 var fresh = sync.OnceValue(func() *Program {
-	return load(initName, func() (io.ReadCloser, error) { return os.Open(*initProgram) })
+	return program.From("nemoclaw-init", func() (io.ReadCloser, error) { return os.Open(*initProgram) })
 })
 
 // TestAsUser runs all other tests again, as a user without any right.

@@ -20,9 +20,9 @@ const unprivileged = 65534
 // in which it has every right, but over nothing of the machine's, and returns
 // what it said. It is the control of what is tried inside.
 func Outside(ctx context.Context, program *Program, argv ...string) ([]byte, error) {
-	<-program.ready
-	if program.err != nil {
-		return nil, program.err
+	fd, err := program.File()
+	if err != nil {
+		return nil, err
 	}
 	uid, gid := os.Getuid(), os.Getgid()
 	attr := &syscall.SysProcAttr{Cloneflags: namespaces, Pdeathsig: unix.SIGKILL, Setsid: true}
@@ -34,7 +34,7 @@ func Outside(ctx context.Context, program *Program, argv ...string) ([]byte, err
 	attr.UidMappings = []syscall.SysProcIDMap{{HostID: uid, Size: 1}}
 	attr.GidMappings = []syscall.SysProcIDMap{{HostID: gid, Size: 1}}
 	var said bytes.Buffer
-	c := exec.CommandContext(ctx, "/proc/self/fd/"+strconv.Itoa(program.fd))
+	c := exec.CommandContext(ctx, "/proc/self/fd/"+strconv.Itoa(fd))
 	c.Args, c.Env, c.Dir, c.SysProcAttr, c.Stderr = argv, []string{}, "/", attr, &said
 	out, err := c.Output()
 	if err != nil {

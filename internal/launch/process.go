@@ -37,11 +37,11 @@ func (b *Box) Run(ctx context.Context, c spec.Command) (*Process, error) {
 // RunProgram starts a program of ours inside, among the agents and as one of
 // them; argv[0] is only what it is called.
 func (b *Box) RunProgram(ctx context.Context, program *Program, argv ...string) (*Process, error) {
-	<-program.ready
-	if program.err != nil {
-		return nil, program.err
+	fd, err := program.File()
+	if err != nil {
+		return nil, err
 	}
-	return b.run(ctx, spec.Command{Argv: argv}, program.fd)
+	return b.run(ctx, spec.Command{Argv: argv}, fd)
 }
 
 func (b *Box) run(ctx context.Context, c spec.Command, program ...int) (*Process, error) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+	"github.com/nemoclaw/nemoclaw/internal/control/hail"
 )
 
 type result struct {
@@ -271,10 +272,10 @@ func TestALostConnection(t *testing.T) {
 				return nil
 			},
 			func(c net.Conn, cmd spec.Command, out io.Writer) (int, error) {
-				if _, err := c.Write(Ask(cmd)); err != nil {
+				if _, err := c.Write(hail.Ask(cmd.Dir, cmd.Env, cmd.Argv)); err != nil {
 					return 0, err
 				}
-				return ExecHere(t.Context(), &carrier{UnixConn: c.(*net.UnixConn)}, strings.NewReader(""), out, io.Discard)
+				return ExecHere(t.Context(), &carrier{UnixConn: c.(*net.UnixConn)}, nil, strings.NewReader(""), out, io.Discard)
 			},
 		},
 	} {

@@ -10,10 +10,11 @@ import (
 
 // A command without a terminal needs no SSH: its streams are pipes made inside,
 // and the operator's side may hold their ends itself. What is left to say goes
-// over the control socket as messages of package spec, each behind its length:
+// over the control socket: the command, see hail.Ask, and then messages of
+// package spec, each behind its length:
 //
 //	operator                        supervisor
-//	    run        ──────────>
+//	    the command ─────────>
 //	    <──────────  started        (with our ends of its stdio), or failed
 //	    signal     ──────────>      at any time
 //	    <──────────  exited         (or failed)
@@ -23,14 +24,15 @@ import (
 // Handover is such a connection.
 type Handover interface {
 	io.ReadWriteCloser
+	io.ByteReader
 	// Hand writes b with descriptors beside it, which stay the caller's.
 	Hand(b []byte, fds ...int) error
 	// Take gives the descriptors that came with what has been read.
 	Take() []int
 }
 
-// mostFrame bounds one message, in bytes: what execve(2) takes at most.
-const mostFrame = 4 << 20
+// mostFrame bounds one message, in bytes.
+const mostFrame = 64 << 10
 
 func frame(m spec.Message) []byte {
 	b := spec.EncodeMessage(m)
@@ -52,6 +54,3 @@ func readFrame(r io.Reader) (spec.Message, error) {
 	}
 	return spec.DecodeMessage(b)
 }
-
-// Ask is what opens a Handover: the command to run.
-func Ask(c spec.Command) []byte { return frame(spec.Message{Op: spec.OpRun, Command: &c}) }

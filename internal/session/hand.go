@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+	"github.com/nemoclaw/nemoclaw/internal/control/hail"
 )
 
 // ServeExec runs the one command that the peer of conn, which has been
@@ -24,14 +26,16 @@ func ServeExec(ctx context.Context, conn Handover, box Box) error {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	slow := time.AfterFunc(handshakeTime, gone)
-	m, err := readFrame(conn)
+	var c spec.Command
+	var err error
+	c.Dir, c.Env, c.Argv, err = hail.Asked(conn.ReadByte)
 	slow.Stop()
-	if err != nil || m.Op != spec.OpRun || m.Command == nil || len(m.Command.Argv) == 0 || m.Command.TTY {
+	if err != nil {
 		return fmt.Errorf("serve exec: no command: %w", err)
 	}
-	p, err := box.Run(ctx, *m.Command)
+	p, err := box.Run(ctx, c)
 	if err != nil {
-		return refuseCommand(conn, &notStarted{name: m.Command.Argv[0], err: err})
+		return refuseCommand(conn, &notStarted{name: c.Argv[0], err: err})
 	}
 	if err := hand(conn, p); err != nil {
 		gone() // nobody is there
@@ -44,7 +48,7 @@ func ServeExec(ctx context.Context, conn Handover, box Box) error {
 	code, sig, err := p.Wait()
 	mercy()
 	if err != nil {
-		return refuseCommand(conn, &notStarted{name: m.Command.Argv[0], err: err})
+		return refuseCommand(conn, &notStarted{name: c.Argv[0], err: err})
 	}
 	_, err = conn.Write(frame(spec.Message{Op: spec.OpExited, Code: code, Signal: int(sig)}))
 	return err
@@ -102,10 +106,18 @@ func heed(conn Handover, p Process) {
 	}
 }
 
-// ExecHere runs the command that conn was opened for with Ask; it is Exec on a
-// machine that the sandbox is on too, without a terminal.
-func ExecHere(ctx context.Context, conn Handover, stdin io.Reader, stdout, stderr io.Writer) (code int, err error) {
+// ExecHere runs the command that conn was opened for with hail.Ask; it is Exec on a
+// machine that the sandbox is on too, without a terminal. What comes from
+// signals, see Passed, is the command's; the supervisor reads those that come
+// early once it runs. They are the caller's to begin, since that takes 0.3 ms,
+// which is there while the supervisor is asked, and theirs to end.
+func ExecHere(ctx context.Context, conn Handover, signals <-chan os.Signal, stdin io.Reader, stdout, stderr io.Writer) (code int, err error) {
 	defer conn.Close()
+	ended := make(chan struct{})
+	defer close(ended)
+	go passOn(signals, ended, func(s syscall.Signal) {
+		_, _ = conn.Write(frame(spec.Message{Op: spec.OpSignal, Signal: int(s)})) // one that has ended needs none
+	})
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	m, err := readFrame(conn)
@@ -124,7 +136,6 @@ func ExecHere(ctx context.Context, conn Handover, stdin io.Reader, stdout, stder
 	}
 	p := newHanded(conn, fds)
 	defer p.Close()
-	defer passSignals(func(s syscall.Signal) { _ = p.Signal(s) })() // one that has ended needs none
 	code, sig, err := attach(p, stdin, stdout, stderr)
 	if err != nil {
 		return 0, lost(ctx, err)

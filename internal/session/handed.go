@@ -28,10 +28,7 @@ func (h *handed) Stdout() io.Reader        { return h.stdout }
 func (h *handed) Stderr() io.Reader        { return h.stderr }
 func (h *handed) Resize(_, _ uint16) error { return nil }
 
-func (h *handed) Signal(s syscall.Signal) error {
-	_, err := h.conn.Write(frame(spec.Message{Op: spec.OpSignal, Signal: int(s)}))
-	return err
-}
+func (h *handed) Signal(syscall.Signal) error { return errors.ErrUnsupported } // they go another way
 
 // Wait is for one goroutine.
 func (h *handed) Wait() (code int, sig syscall.Signal, err error) {

@@ -45,13 +45,17 @@ const mostRefusals = 50
 
 // BeginOnce begins the sandbox of a RunOnce before anything is known about it:
 // what it will be is decided while its first process is born.
-func BeginOnce() *launch.Expected {
+// init's program may be on its way already; nil loads it.
+func BeginOnce(init *launch.Program) *launch.Expected {
 	return launch.Expect(func() (launch.Options, error) {
+		o := launch.Options{Program: init}
 		if os.Geteuid() != 0 {
-			return launch.Options{}, nil
+			return o, nil
 		}
-		id, err := host.FreeUser(os.DirFS("/"))
-		return launch.Options{UID: id, GID: id}, err
+		var err error
+		o.UID, err = host.FreeUser(os.DirFS("/"))
+		o.GID = o.UID
+		return o, err
 	})
 }
 
@@ -59,7 +63,7 @@ func BeginOnce() *launch.Expected {
 // number where one killed it. The error says why nothing ran.
 func RunOnce(ctx context.Context, o Once) (code int, err error) {
 	if o.Begun == nil {
-		o.Begun = BeginOnce()
+		o.Begun = BeginOnce(nil)
 	}
 	defer o.Begun.Close()
 	rules, err := oncePolicy(o.PolicyFile)

@@ -90,7 +90,7 @@ func say(ctx context.Context, box *launch.Box, program *launch.Program) (map[str
 // takes it away again: what this machine's kernel does for one that does not
 // exist yet.
 func VerifyHost(ctx context.Context) (control.Verified, error) {
-	begun := BeginOnce()
+	begun := BeginOnce(nil)
 	defer begun.Close()
 	dir, err := os.MkdirTemp("", "nemoclaw-doctor-")
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nemoclaw/nemoclaw/internal/driver"
 	"github.com/nemoclaw/nemoclaw/internal/driver/native"
+	"github.com/nemoclaw/nemoclaw/internal/early"
 	"github.com/nemoclaw/nemoclaw/internal/host"
 	"github.com/nemoclaw/nemoclaw/internal/launch"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
@@ -32,6 +33,9 @@ type app struct {
 // code.
 func Run(args []string) int {
 	voice := say.Standard()
+	if fd, begun := early.Exec(); begun {
+		return say.Fail(voice.Err, execBegun(fd))
+	}
 	home, err := state.Find()
 	if err != nil {
 		return say.Fail(voice.Err, err)

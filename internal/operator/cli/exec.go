@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/signal"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 	"github.com/nemoclaw/nemoclaw/internal/control"
+	"github.com/nemoclaw/nemoclaw/internal/control/hail"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/session"
 )
@@ -74,20 +76,40 @@ func (t target) exec(ctx context.Context, argv []string, f execFlags) error {
 	if err != nil {
 		return cannotStart(err)
 	}
-	code, err := execOver(ctx, client, spec.Command{Argv: argv, Env: f.env, Dir: f.dir}, f.wantsTTY())
+	return ended(execOver(ctx, client, spec.Command{Argv: argv, Env: f.env, Dir: f.dir}, f.wantsTTY()))
+}
+
+func ended(code int, err error) error {
 	if err != nil {
 		return cannotStart(err)
 	}
 	return exit(code)
 }
 
+// execBegun is the rest of an exec that package early has asked for on fd.
+func execBegun(fd int) error {
+	got := signals()
+	conn, err := control.Answered(fd)
+	if err != nil {
+		return cannotStart(err)
+	}
+	return ended(session.ExecHere(context.Background(), conn, got, os.Stdin, os.Stdout, os.Stderr))
+}
+
+// signals are those that mean the command from now on.
+func signals() <-chan os.Signal {
+	got := make(chan os.Signal, 16)
+	signal.Notify(got, session.Passed...)
+	return got
+}
+
 // execOver takes the command's own streams where it can have them, and speaks
 // SSH where they are a terminal's or cannot be carried this far.
 func execOver(ctx context.Context, client *control.Client, c spec.Command, tty bool) (int, error) {
 	if !tty {
-		conn, err := client.Exec(ctx, session.Ask(c))
+		conn, err := client.Exec(ctx, hail.Ask(c.Dir, c.Env, c.Argv))
 		if err == nil {
-			return session.ExecHere(ctx, conn, os.Stdin, os.Stdout, os.Stderr)
+			return session.ExecHere(ctx, conn, signals(), os.Stdin, os.Stdout, os.Stderr)
 		}
 		if !errors.Is(err, errors.ErrUnsupported) {
 			return 0, err

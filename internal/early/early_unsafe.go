@@ -1,0 +1,159 @@
+// Package early begins what `run` and `exec` are sure to need, before the
+// program's other packages are initialised: that takes 1.4 ms, in which the
+// other core can fill init's memory file, or the supervisor start the command.
+// A run is 1.3 ms shorter by it, an exec 1.6 ms of 5.9.
+//
+// Runs in: the command line.
+// Reads:   the command line, NEMOCLAW_HOME and HOME.
+// Touches: memory; the control socket of the named sandbox, by a path that only
+// its operator can write to.
+// Fails:   by beginning nothing: what is not plain goes the long way, which
+// says what is wrong.
+// Proved by: TestBeforeTheRest, TestPlain.
+//
+// Packages are initialised in the order of their import paths, as soon as what
+// they import is (the Go specification, "Package initialization"). This one
+// comes before nearly all as long as it imports only what package os does too:
+// the others wait for that.
+package early
+
+import (
+	"syscall"
+	"unsafe"
+
+	"github.com/nemoclaw/nemoclaw/internal/control/hail"
+	"github.com/nemoclaw/nemoclaw/internal/launch/program"
+)
+
+// What was begun. Set once, here, before anybody can look.
+var (
+	loading *program.Program
+	asking  = -1
+)
+
+// Not a registration: it is the one place from which this can be done.
+func init() {
+	args := commandLine()
+	switch {
+	case len(args) > 1 && args[1] == "run":
+		loading = program.Load()
+	case len(args) > 1:
+		if argv, ok := plain(args); ok {
+			asking = ask(args[1], argv)
+		}
+	}
+}
+
+// Program is that of init on its way into memory; nil where nobody runs one.
+func Program() *program.Program { return loading }
+
+// Exec is a connection to the supervisor on which the command of this command
+// line was asked for, to be taken over by the caller. Without one, ok is false.
+func Exec() (fd int, ok bool) { return asking, asking >= 0 }
+
+// most bounds the command lines that are looked at, in bytes: what is written
+// to the socket is taken at once.
+const most = 16 << 10
+
+// commandLine is what os.Args will be; nil where it cannot be read.
+func commandLine() []string {
+	fd, err := syscall.Open("/proc/self/cmdline", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = syscall.Close(fd) }()
+	b := make([]byte, most)
+	n, err := syscall.Read(fd, b)
+	if err != nil || n == len(b) {
+		return nil
+	}
+	var args []string
+	for i, from := 0, 0; i < n; i++ {
+		if b[i] == 0 {
+			args = append(args, string(b[from:i]))
+			from = i + 1
+		}
+	}
+	return args
+}
+
+// plain takes what a script calls, `NAME exec [-T] -- COMMAND …` without a
+// terminal, and nothing else.
+func plain(args []string) (argv []string, ok bool) {
+	if len(args) < 5 || args[2] != "exec" || !isName(args[1]) || base(args[0]) == "openshell" {
+		return nil, false
+	}
+	rest := args[3:]
+	noTTY := rest[0] == "-T"
+	if noTTY {
+		rest = rest[1:]
+	}
+	if len(rest) < 2 || rest[0] != "--" || !noTTY && terminal(0) && terminal(1) {
+		return nil, false
+	}
+	return rest[1:], true
+}
+
+// base is the last part of a path.
+func base(path string) string {
+	for i := len(path) - 1; i >= 0; i-- {
+		if path[i] == '/' {
+			return path[i+1:]
+		}
+	}
+	return path
+}
+
+// isName says whether s can be a sandbox's name, and leads nowhere else.
+func isName(s string) bool {
+	for _, r := range s {
+		if (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func terminal(fd uintptr) bool {
+	var t syscall.Termios
+	_, _, e := syscall.Syscall(syscall.SYS_IOCTL, fd, syscall.TCGETS, uintptr(unsafe.Pointer(&t)))
+	return e == 0
+}
+
+// ask asks the supervisor of the sandbox called name for a command; -1 where
+// that cannot be done.
+func ask(name string, argv []string) int {
+	dir, ok := home(syscall.Getenv)
+	if !ok {
+		return -1
+	}
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1
+	}
+	err = syscall.Connect(fd, &syscall.SockaddrUnix{Name: dir + "/" + name + "/run/control.sock"})
+	if err == nil {
+		// All of it or, where the supervisor left between the two, nothing.
+		_, err = syscall.Write(fd, append([]byte(hail.Request(hail.Exec)), hail.Ask("", nil, argv)...))
+	}
+	if err != nil {
+		_ = syscall.Close(fd)
+		return -1
+	}
+	return fd
+}
+
+// home is where package state finds it, if it is ours alone.
+func home(getenv func(string) (string, bool)) (string, bool) {
+	dir, _ := getenv("NEMOCLAW_HOME")
+	if dir == "" {
+		dir, _ = getenv("HOME")
+		dir += "/.nemoclaw"
+	}
+	var st syscall.Stat_t
+	if dir[0] != '/' || syscall.Stat(dir, &st) != nil {
+		return "", false
+	}
+	const writable = syscall.S_IWGRP | syscall.S_IWOTH
+	return dir, st.Mode&syscall.S_IFMT == syscall.S_IFDIR && st.Uid == uint32(syscall.Geteuid()) && st.Mode&writable == 0
+}

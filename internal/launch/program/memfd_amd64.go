@@ -1,0 +1,3 @@
+package program
+
+const sysMemfdCreate = 319 // package syscall is older than it

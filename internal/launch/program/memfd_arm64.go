@@ -1,0 +1,3 @@
+package program
+
+const sysMemfdCreate = 279 // package syscall is older than it

@@ -1,0 +1,56 @@
+package program
+
+import (
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestConstants(t *testing.T) {
+	for _, c := range []struct{ ours, theirs int }{
+		{sysMemfdCreate, unix.SYS_MEMFD_CREATE}, {mfdCloexec, unix.MFD_CLOEXEC}, {mfdAllowSealing, unix.MFD_ALLOW_SEALING},
+		{mfdExec, unix.MFD_EXEC}, {fAddSeals, unix.F_ADD_SEALS},
+		{allSeals, unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE},
+	} {
+		if c.ours != c.theirs {
+			t.Errorf("%#x: the kernel's is %#x", c.ours, c.theirs)
+		}
+	}
+}
+
+// What is in memory is what was given, for nobody to read or change.
+func TestFrom(t *testing.T) {
+	text := strings.Repeat("0123456789", 10_000)
+	p := From("test", func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil })
+	fd, err := p.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, len(text)+1)
+	if n, err := unix.Pread(fd, b, 0); err != nil || string(b[:n]) != text {
+		t.Errorf("%d of %d bytes, %v", n, len(text), err)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Mode&0o777 != 0o111 {
+		t.Errorf("mode %o, %v", st.Mode, err)
+	}
+	if _, err := unix.Pwrite(fd, b[:1], 0); err != unix.EPERM {
+		t.Errorf("write: %v", err)
+	}
+	if err := unix.Ftruncate(fd, 0); err != unix.EPERM {
+		t.Errorf("truncate: %v", err)
+	}
+	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+		t.Errorf("flags %#x, %v", flags, err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	bad := From("test", func() (io.ReadCloser, error) { return nil, os.ErrNotExist })
+	if _, err := bad.File(); err == nil || !strings.Contains(err.Error(), "test") {
+		t.Errorf("%v", err)
+	}
+}
