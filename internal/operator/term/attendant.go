@@ -19,10 +19,14 @@ type attendant struct {
 
 	parsed string        // revision of the policy that hold is of
 	hold   time.Duration // of that policy
+
+	stirs <-chan struct{} // when something comes into its folders or goes
+	pause time.Duration   // before the next look for its life; 0 is none
 }
 
 // attend goes with the supervisor while there is one, and waits for the next.
 func (a *attendant) attend(ctx context.Context) {
+	a.stirs, a.pause = stirs(ctx, a.sandbox.Dir(), a.sandbox.RunDir()), firstPause
 	for ctx.Err() == nil {
 		err := a.accompany(ctx)
 		if ctx.Err() != nil {
@@ -32,10 +36,18 @@ func (a *attendant) attend(ctx context.Context) {
 	}
 }
 
+// A supervisor that is coming up has its socket for an instant before it
+// listens. So a stir is followed by a few looks, ever further apart, and then by
+// none.
+const (
+	firstPause = 50 * time.Millisecond
+	lastPause  = 2 * time.Second
+)
+
 // rest shows that the sandbox is away, and why, until it is to be had again.
 func (a *attendant) rest(ctx context.Context, cause error) {
 	shown := a.showAbsent(ctx, cause)
-	anew := time.NewTicker(lookForLife)
+	anew := time.NewTimer(a.pause)
 	defer anew.Stop()
 	again := time.NewTicker(lookAnyway)
 	defer again.Stop()
@@ -45,15 +57,21 @@ func (a *attendant) rest(ctx context.Context, cause error) {
 			return
 		case <-again.C: // stopped can become failed, or be edited
 			a.send(away{a.name, a.absent(ctx, cause)})
+		case <-a.stirs:
+			a.pause = firstPause
 		case <-anew.C:
-			c, err := a.driver.Dial(ctx, a.sandbox)
-			if err == nil {
-				c.Close()
-				return
+			if a.pause *= 2; a.pause > lastPause {
+				continue // until something stirs
 			}
-			if shown.State == between {
-				shown = a.showAbsent(ctx, err)
-			}
+		}
+		anew.Reset(a.pause)
+		c, err := a.driver.Dial(ctx, a.sandbox)
+		if err == nil {
+			c.Close()
+			return
+		}
+		if shown.State == between {
+			shown = a.showAbsent(ctx, err)
 		}
 	}
 }
@@ -113,6 +131,7 @@ func (a *attendant) accompany(ctx context.Context) error {
 		return err
 	}
 	a.send(attached{a.name})
+	a.pause = firstPause
 	a.past()
 	var all sync.WaitGroup
 	defer all.Wait()

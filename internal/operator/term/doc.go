@@ -19,8 +19,9 @@
 //	control <──────── answer ───────────────┘
 //
 // What is asked is pushed: an event of the book makes the eyes look at the
-// questions again, within milliseconds. A slow look every few seconds is a net
-// under that, and the only way to see what makes no event.
+// questions again, within milliseconds; a folder that stirs (inotify(7)) makes
+// them look for sandboxes, and for the life of one that is away. A slow look
+// every ten seconds is the only way to see what makes no event.
 //
 // Text reaches the screen through line.draw alone, which cleans it, so that no
 // string of a sandbox can move the cursor, colour a word or draw a button.

@@ -12,13 +12,10 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/state"
 )
 
-// How often the eyes look, where nothing is pushed to them.
 const (
-	lookForSandboxes = 500 * time.Millisecond
-	lookForLife      = 250 * time.Millisecond // of one that is away
-	lookAnyway       = 10 * time.Second       // at what makes no event
-	patience         = 5 * time.Second        // with a supervisor that does not answer
-	breath           = 20 * time.Millisecond  // between two looks at questions, and what one message gathers
+	lookAnyway = 10 * time.Second      // at what makes no event: whether a model server answers
+	patience   = 5 * time.Second       // with a supervisor that does not answer
+	breath     = 20 * time.Millisecond // between two looks at questions, and what one message gathers
 )
 
 // history is how many events the feed begins with.
@@ -37,8 +34,7 @@ func (e eyes) watch(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	watched := map[state.Name]context.CancelFunc{}
-	again := time.NewTicker(lookForSandboxes)
-	defer again.Stop()
+	again := stirs(ctx, e.home.Dir)
 	for first := true; ; first = false {
 		names, err := e.names()
 		if err != nil || first || leave(watched, names) {
@@ -50,7 +46,7 @@ func (e eyes) watch(ctx context.Context) {
 			}
 		}
 		select {
-		case <-again.C:
+		case <-again:
 		case <-ctx.Done():
 			return
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -124,7 +125,10 @@ func watched(t *testing.T) (*keeper, <-chan tea.Msg) {
 	if err := s.Create(state.Settings{Agent: "none"}); err != nil {
 		t.Fatal(err)
 	}
-	k := &keeper{T: t, socket: filepath.Join(t.TempDir(), "sock")}
+	if err := os.MkdirAll(s.RunDir(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	k := &keeper{T: t, socket: s.ControlSocket()}
 	said := make(chan tea.Msg, 1000)
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup

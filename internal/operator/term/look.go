@@ -29,10 +29,7 @@ func poke(all []audit.Event, questions, status chan<- struct{}) {
 		if !c {
 			continue
 		}
-		select {
-		case due <- struct{}{}:
-		default: // a look is due already
-		}
+		poked(due)
 	}
 }
 

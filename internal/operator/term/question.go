@@ -40,7 +40,7 @@ type word struct {
 func words() []word {
 	return []word{
 		{"o", "Allow once", "allowed once", control.Answer{Verdict: "allow", Scope: "once"}},
-		{"a", "Add to policy", "added to the policy", control.Answer{Verdict: "allow", Scope: "always"}},
+		{"p", "Add to policy", "added to the policy", control.Answer{Verdict: "allow", Scope: "always"}},
 		{"d", "Deny always", "denied for good", control.Answer{Verdict: "deny", Scope: "always"}},
 		{"h", "1 hour", "allowed for 1 hour", control.Answer{Verdict: "allow", Scope: "for", Seconds: 3600}},
 		{"n", "Not now", "denied this time", control.Answer{Verdict: "deny", Scope: "once"}},
@@ -49,9 +49,6 @@ func words() []word {
 
 // wordOf is the answer that a key stands for.
 func wordOf(key string) (word, bool) {
-	if key == "p" { // as in "policy"
-		key = "a"
-	}
 	all := words()
 	i := slices.IndexFunc(all, func(w word) bool { return w.key == key })
 	if i < 0 {

@@ -199,7 +199,7 @@ func (v *view) keyLine() line {
 	case asks && v.fresh():
 		return line{{yellow, " a new question: look at it first"}}
 	case asks:
-		return keys("o", "once", "a", "add to policy", "d", "deny always", "h", "1 hour", "n", "not now", "?", "help", "q", "quit")
+		return keys("o", "once", "p", "add to policy", "d", "deny always", "h", "1 hour", "n", "not now", "?", "help", "q", "quit")
 	}
 	return keys("↑↓", "move", "Enter", "look", "0-5", "filter", "/", "search", "Tab", "pane", "v", "policy", "?", "help", "q", "quit")
 }

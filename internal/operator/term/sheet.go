@@ -260,7 +260,7 @@ func helpSheet() *sheet {
 	var f facts
 	for _, h := range [][2]string{
 		{"o", "allow this connection once"},
-		{"a or p", "add to the policy: a rule in the file, for every program"},
+		{"p", "add to the policy: a rule in the file, for every program"},
 		{"d", "deny always: a deny rule in the file, for every program"},
 		{"h", "allow this program, host and port for 1 hour"},
 		{"n", "not now: refuse this one, and its retries for a minute"},

@@ -102,7 +102,6 @@ const box state.Name = "my-assistant"
 func TestOneKeyAnswers(t *testing.T) {
 	for key, want := range map[string]control.Answer{
 		"o": {Verdict: "allow", Scope: "once"},
-		"a": {Verdict: "allow", Scope: "always"},
 		"p": {Verdict: "allow", Scope: "always"},
 		"d": {Verdict: "deny", Scope: "always"},
 		"h": {Verdict: "allow", Scope: "for", Seconds: 3600},
@@ -328,8 +327,8 @@ func TestTypingAnswersNothing(t *testing.T) {
 	s := newStage(t, box)
 	s.tell(asked{box, []control.Approval{suspicious()}})
 	s.later(guard)
-	s.tell(tea.PasteMsg{Content: "oad"})
-	s.press("/", "o", "a", "d", "enter")
+	s.tell(tea.PasteMsg{Content: "opd"})
+	s.press("/", "o", "p", "d", "enter")
 	if len(s.sent) > 0 {
 		t.Errorf("sent %v", s.answers())
 	}

@@ -162,7 +162,7 @@ func TestHeldConnectionIsAllowedWithOneKey(t *testing.T) {
 	s.see("denied for good: suspicious-host.com:443")
 	s.gone("Blocked outbound request")
 	c = h.curl("https://api.example.com/added")
-	s.see("To: api.example.com:443", " a add to policy ")
+	s.see("To: api.example.com:443", " p add to policy ")
 	s.press("Right")
 	s.press("Right")
 	s.see("▸Add to policy◂")
