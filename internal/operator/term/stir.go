@@ -40,7 +40,10 @@ func stirs(ctx context.Context, dirs ...string) <-chan struct{} {
 				if !e.Has(fsnotify.Create) && !e.Has(fsnotify.Remove) && !e.Has(fsnotify.Rename) {
 					continue
 				}
-			case <-w.Errors: // too much at once: something was missed
+			case _, open := <-w.Errors: // too much at once: something was missed
+				if !open {
+					return
+				}
 			}
 			watchAll(w, dirs)
 			poked(out)
