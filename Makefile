@@ -10,7 +10,7 @@ TRIES      := internal/launch/program/init/nemoclaw-tries
 LINT       := .cache/bin/golangci-lint
 GO_SOURCES := $(shell find cmd internal blueprints presets -name '*.go' -o -name '*.json' -o -name '*.yaml' 2>/dev/null)
 
-.PHONY: build demo test check bench escapes install clean needs needs-test
+.PHONY: build demo test check fuzz bench escapes install clean needs needs-test
 
 build: bin/nemoclaw bin/openshell ## the product: one file, two names
 
@@ -49,6 +49,7 @@ check: needs build $(LINT) ## format, vet, lint with the import arrows, race det
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "not gofmt clean"; exit 1; }
 	$(GO) vet ./...
 	$(LINT) run ./...
+	@if command -v govulncheck >/dev/null; then govulncheck ./...; else echo "govulncheck is not installed: known holes of modules are not looked for"; fi
 	CGO_ENABLED=1 $(GO) test -race -timeout 40m ./internal/...
 	@cp go.mod go.mod.was && cp go.sum go.sum.was && $(GO) mod tidy && \
 	  { cmp -s go.mod go.mod.was && cmp -s go.sum go.sum.was; r=$$?; mv go.mod.was go.mod; mv go.sum.was go.sum; \
@@ -57,6 +58,9 @@ check: needs build $(LINT) ## format, vet, lint with the import arrows, race det
 $(LINT):
 	@mkdir -p $(@D)
 	GOBIN=$(CURDIR)/$(@D) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+fuzz: needs $(INIT) $(TRIES) ## ten CPU-minutes of every fuzz target that there is
+	@scripts/fuzz.sh $(FUZZ_SECONDS)
 
 bench: needs-test build ## side by side with the peers, as ratios
 	$(GO) run ./bench

@@ -47,6 +47,7 @@ type Status struct {
 	Notes         []string        `json:"notes,omitempty"`  // standing conditions that the operator should know
 	GatewayPort   int             `json:"gateway_port"`
 	SupervisorPID int             `json:"supervisor_pid"`
+	Version       string          `json:"version,omitempty"` // of the nemoclaw that keeps it
 	UptimeSeconds int64           `json:"uptime_seconds"`
 	Healthy       bool            `json:"healthy"` // running, and all that should hold holds
 }

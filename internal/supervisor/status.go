@@ -14,6 +14,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 	"github.com/nemoclaw/nemoclaw/internal/control"
 	"github.com/nemoclaw/nemoclaw/internal/plan"
+	"github.com/nemoclaw/nemoclaw/internal/version"
 )
 
 // probeFor bounds what status waits for the model server and the agent.
@@ -36,6 +37,7 @@ func (o offers) Status(ctx context.Context) control.Status {
 		Limits:        k.group.Held(),
 		GatewayPort:   k.settings.Ports.Gateway,
 		SupervisorPID: os.Getpid(),
+		Version:       version.String,
 		UptimeSeconds: int64(time.Since(k.began).Seconds()),
 	}
 	if k.agent != nil {

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/nemoclaw/nemoclaw/internal/control"
 	"github.com/nemoclaw/nemoclaw/internal/state"
+	"github.com/nemoclaw/nemoclaw/internal/version"
 )
 
 // answering is how long a supervisor has to say how it is.
@@ -23,7 +25,7 @@ func (d Driver) Status(ctx context.Context, s state.Sandbox) (control.Status, er
 	defer cancel()
 	st, err := control.Dial(s.ControlSocket()).Status(ctx)
 	if err == nil {
-		return st, nil
+		return outdated(st), nil
 	}
 	if _, still := s.Holder(); !still {
 		return asleep(s)
@@ -35,6 +37,16 @@ func (d Driver) Status(ctx context.Context, s state.Sandbox) (control.Status, er
 	st.State, st.SupervisorPID = control.Failed, pid
 	st.Why = fmt.Sprintf("supervisor %d does not answer: %v", pid, err)
 	return st, nil
+}
+
+// outdated notes that the supervisor is of another build than this command: it
+// keeps the program with which it was started until it is started again.
+func outdated(st control.Status) control.Status {
+	if st.Version != version.String {
+		st.Notes = append(st.Notes, fmt.Sprintf("it runs nemoclaw %s: restart to use %s (nemoclaw %s restart)",
+			cmp.Or(st.Version, "of an earlier version"), version.String, st.Name))
+	}
+	return st
 }
 
 // asleep is the status of a sandbox without a supervisor, from disk. Nothing
