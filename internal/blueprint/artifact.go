@@ -26,7 +26,7 @@ type Load func(Blob) ([]byte, error)
 // OpenArtifact reads the OCI image manifest of a blueprint whose digest is
 // known, and what it names.
 func OpenArtifact(want Digest, image []byte, load Load) (Artifact, error) {
-	if got := sumAs(want, image); got != want {
+	if got := SumAs(want, image); got != want {
 		return Artifact{}, &Mismatch{What: "manifest", Want: want, Got: got}
 	}
 	config, layers, err := parseImage(image)
@@ -69,7 +69,7 @@ func (a *Artifact) take(b Blob, load Load) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if got := sumAs(b.Digest, body); got != b.Digest || int64(len(body)) != b.Size {
+	if got := SumAs(b.Digest, body); got != b.Digest || int64(len(body)) != b.Size {
 		return nil, &Mismatch{What: b.Title, Want: b.Digest, Got: got}
 	}
 	a.Blobs[b.Digest] = body
@@ -144,8 +144,8 @@ func blobOf(d ocispec.Descriptor) Blob {
 	return Blob{MediaType: d.MediaType, Digest: Digest(d.Digest), Size: d.Size, Title: d.Annotations[ocispec.AnnotationTitle]}
 }
 
-// sumAs hashes b with the algorithm of like.
-func sumAs(like Digest, b []byte) Digest {
+// SumAs hashes b with the algorithm of like.
+func SumAs(like Digest, b []byte) Digest {
 	h := like.New()
 	h.Write(b)
 	return Finish(h)

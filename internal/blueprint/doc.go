@@ -11,5 +11,5 @@
 // Touches: nothing. Fetching, caching and unpacking is store's.
 // Fails:   closed. What is not exactly in form, or has no digest, does not parse.
 // Proved by: TestManifestRefuses, TestLockRefuses, TestBuiltin, TestDefaultPolicies,
-// FuzzManifest, FuzzLock.
+// TestSigners, TestDifferences, FuzzManifest, FuzzLock, FuzzSignature.
 package blueprint

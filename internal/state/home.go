@@ -115,6 +115,9 @@ func (h Home) Free(n Name) Name {
 // Blueprints is the folder of the blueprint cache.
 func (h Home) Blueprints() string { return filepath.Join(h.Dir, "blueprints") }
 
+// Publishers is the file of those whose signature on a blueprint counts.
+func (h Home) Publishers() string { return filepath.Join(h.Dir, "publishers") }
+
 // Secrets is the folder of the secret store.
 func (h Home) Secrets() string { return filepath.Join(h.Dir, "secrets") }
 

@@ -22,7 +22,7 @@ var reserved = []string{
 	"approvals", "set-model", "set-inference-url", "reload-inference", "inference", "upgrade",
 	"rollback", "rebuild", "snapshot", "verify", "audit", "cp", "forward", "ssh", "ssh-config", "gateway-url",
 	// folders of the home
-	"blueprints", "secrets", "anchors",
+	"blueprints", "secrets", "anchors", "publishers",
 }
 
 // ParseName accepts 1 to MaxName lower-case letters, digits and hyphens, first

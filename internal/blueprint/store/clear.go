@@ -51,8 +51,29 @@ func (s *Store) Clear(ctx context.Context, keep []blueprint.Digest) (Cleared, er
 		c.sweep("partial"),
 		c.sweep("blobs", "sha512"),
 		c.sweep("blobs", "sha256"),
+		c.sweep("signatures"),
 		c.index(ctx),
 	)
+}
+
+// Prune removes what can be had again without asking anybody who could give
+// something else: tarballs, whose hashes the lockfiles know, interrupted
+// downloads, and unpacked content of blueprints that are not in keep. No
+// blueprint is forgotten.
+func (s *Store) Prune(ctx context.Context, keep []blueprint.Digest) (Cleared, error) {
+	if _, err := os.Lstat(s.dir); errors.Is(err, fs.ErrNotExist) {
+		return Cleared{}, nil
+	}
+	unlock, err := lock(ctx, s.path("locks", "all"), unix.LOCK_EX, nil)
+	if err != nil {
+		return Cleared{}, err
+	}
+	defer unlock()
+	c := clearing{store: s, digests: keep, files: map[string]bool{}, content: map[string]bool{}}
+	for _, d := range keep {
+		c.content[s.contentName(d)] = true
+	}
+	return c.done, errors.Join(c.trees(), c.sweep("partial"), c.sweep("blobs", "sha512"))
 }
 
 // clearing is one Clear.

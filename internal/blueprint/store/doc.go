@@ -8,6 +8,7 @@
 //	blobs/sha512/HEX         tarballs of packages, as the registry gave them
 //	partial/HEX              downloads that were interrupted; continued next time
 //	content/HEX-OS-ARCH/     unpacked: tree/, its index, and the index's digest
+//	signatures/HEX           signed notes, as publishers gave them
 //	locks/                   flock(2) files between processes
 //
 // A name below blobs or content is either whole and checked or not there:

@@ -83,7 +83,7 @@ func here() blueprint.Platform {
 // make makes the store's folders, for their owner alone, and refuses one that
 // somebody else could have put there.
 func (s *Store) make() error {
-	for _, name := range []string{"", "blobs", "blobs/sha256", "blobs/sha512", "partial", "content", "locks"} {
+	for _, name := range []string{"", "blobs", "blobs/sha256", "blobs/sha512", "partial", "content", "locks", "signatures"} {
 		if err := ownFolder(filepath.Join(s.dir, name)); err != nil {
 			return err
 		}

@@ -25,6 +25,19 @@ func (s *Store) Verify(c Content) error {
 	return named(s.verify(context.Background(), c, nil), c.Manifest.Ref())
 }
 
+// Reread is Verify of whatever was unpacked for d: with a true result every
+// file of it was read and is right.
+func (s *Store) Reread(ctx context.Context, d blueprint.Digest) (bool, error) {
+	found, err := s.unpacked(d)
+	if errors.Is(err, errNoContent) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, s.verify(ctx, Content{Dir: found.tree(), Tree: found.Index}, nil)
+}
+
 func (s *Store) verify(ctx context.Context, c Content, p Progress) error {
 	if c.Dir == "" {
 		return nil

@@ -137,9 +137,18 @@ func (c Changer) Back(ctx context.Context, r Return) error {
 		err = c.Driver.Start(ctx, s, c.Tell)
 	}
 	if err != nil {
-		return errors.Join(err, c.stay(r, undo, ran))
+		return r.advise(errors.Join(err, c.stay(r, undo, ran)))
 	}
 	return nil
+}
+
+// advise names the way back that also takes away what the newer agent wrote.
+func (r Return) advise(err error) error {
+	note, noteErr := r.from.Note()
+	if r.saved != nil || noteErr != nil || note.Snapshot == "" {
+		return err
+	}
+	return say.Failing(fmt.Sprintf("nemoclaw %s rollback --workspace, if it cannot read what the newer one wrote", r.place.Name()), "%w", err)
 }
 
 // stay takes a rollback back.

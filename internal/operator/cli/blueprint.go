@@ -14,6 +14,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/blueprint/store"
 	"github.com/nemoclaw/nemoclaw/internal/operator/onboard"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
+	"github.com/nemoclaw/nemoclaw/internal/policy"
 	"github.com/nemoclaw/nemoclaw/internal/state"
 )
 
@@ -46,12 +47,18 @@ func (a *app) blueprintCommand() *cobra.Command {
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	cache.AddCommand(&cobra.Command{
+		Use:   "prune",
+		Short: "remove fetched tarballs of what is unpacked, and content that no sandbox uses",
+		Args:  noArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return a.cachePrune(c.Context()) },
+	}, &cobra.Command{
 		Use:   "clear",
 		Short: "forget what was fetched; content that sandboxes use stays",
 		Args:  noArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return a.cacheClear(c.Context()) },
 	})
-	c.AddCommand(list, inspect, a.blueprintBuildCommand(), cache)
+	c.AddCommand(list, inspect, a.blueprintDiffCommand(), a.blueprintBuildCommand(), a.blueprintPullCommand(), a.blueprintPushCommand(),
+		a.blueprintVerifyCommand(), a.blueprintSignCommand(), a.blueprintKeyCommand(), a.blueprintTrustCommand(), cache)
 	return c
 }
 
@@ -63,6 +70,7 @@ type blueprintShown struct {
 	Builtin  bool                `json:"builtin"`
 	Ready    bool                `json:"ready"`
 	Packages int                 `json:"packages"`
+	UsedBy   []string            `json:"used_by"`
 	Manifest *blueprint.Manifest `json:"manifest,omitempty"`
 }
 
@@ -79,20 +87,44 @@ func (a *app) blueprintList(asJSON bool) error {
 	if err != nil {
 		return err
 	}
+	users, err := a.users()
+	if err != nil {
+		return err
+	}
 	if asJSON {
 		out := []blueprintShown{}
 		for _, i := range all {
-			out = append(out, shown(i))
+			one := shown(i)
+			one.UsedBy = append([]string{}, users[i.Digest]...)
+			out = append(out, one)
 		}
 		return errors.Join(a.voice.JSON(out), damaged)
 	}
 	w := tabwriter.NewWriter(a.voice.Out, 0, 0, 3, ' ', 0)
-	_, _ = fmt.Fprintln(w, "BLUEPRINT\tPUBLISHED\tDIGEST\tHERE")
+	_, _ = fmt.Fprintln(w, "BLUEPRINT\tPUBLISHED\tDIGEST\tHERE\tUSED BY")
 	for _, i := range all {
-		_, _ = fmt.Fprintf(w, "%s@v%s\t%s\t%s…\t%s\n", say.Clean(i.Manifest.Name), say.Clean(i.Manifest.Version),
-			say.Clean(i.Manifest.Published), clip(string(i.Digest), len("sha256:")+10), here(i))
+		_, _ = fmt.Fprintf(w, "%s@v%s\t%s\t%s…\t%s\t%s\n", say.Clean(i.Manifest.Name), say.Clean(i.Manifest.Version),
+			say.Clean(i.Manifest.Published), clip(string(i.Digest), len("sha256:")+10), here(i), strings.Join(users[i.Digest], ", "))
 	}
 	return errors.Join(w.Flush(), damaged)
+}
+
+// users are the sandboxes that are made of each blueprint now.
+func (a *app) users() (map[blueprint.Digest][]string, error) {
+	names, err := a.home.List()
+	if err != nil {
+		return nil, err
+	}
+	users := map[blueprint.Digest][]string{}
+	for _, n := range names {
+		set, err := a.home.Sandbox(n).LoadEdited()
+		if err != nil {
+			continue // its own status says what is wrong with it
+		}
+		d := blueprint.Digest(set.Blueprint.Digest)
+		users[d] = append(users[d], string(n))
+	}
+	return users, nil
 }
 
 // here says what starting a sandbox of it would take.
@@ -161,6 +193,82 @@ func (a *app) printBlueprint(i store.Info) {
 		a.voice.Result("Packages: %d, each pinned by its hash: %s to download, %s on disk", i.Packages, say.Bytes(m.Packages.Download), say.Bytes(m.Packages.Unpacked))
 	}
 	a.voice.Result("Platforms: %s", say.Clean(strings.Join(m.Platforms, ", ")))
+	if i.Bytes > 0 {
+		a.voice.Result("Size: %s unpacked here, shared by all sandboxes", say.Bytes(i.Bytes))
+	}
+	a.printContents(i)
+}
+
+// printContents says what is laid into a sandbox, and what it may reach by
+// default.
+func (a *app) printContents(i store.Info) {
+	m := i.Manifest
+	a.voice.Result("Contents:")
+	for _, s := range m.Seeds {
+		a.voice.Result("- %s (%s, %s), where it is missing", say.Clean(s.Path), say.Clean(s.Mode), say.Bytes(s.File.Size))
+	}
+	if m.Packages != nil {
+		lock, err := i.Artifact.Lock()
+		for _, p := range lock.Packages {
+			if err == nil && p.Direct {
+				a.voice.Result("- package %s", say.Clean(p.String()))
+			}
+		}
+		for _, f := range m.Packages.Additions {
+			a.voice.Result("- %s (%s), added", say.Clean(f.Path), say.Bytes(f.File.Size))
+		}
+		for _, f := range m.Packages.Removals {
+			a.voice.Result("- %s, left out", say.Clean(f))
+		}
+	}
+	a.voice.Result("Policies:")
+	p, err := policy.Parse(m.Ref().String(), i.Artifact.Bytes(m.Policies.Network))
+	if err != nil {
+		a.voice.Result("- network: not in form: %s", say.Clean(err.Error()))
+		return
+	}
+	for _, r := range p.List() {
+		a.voice.Result("- network: %s", say.Clean(r.Text()))
+	}
+	a.voice.Result("- network: everything else: %s", p.Unlisted())
+	if inf, err := policy.ParseInference(m.Ref().String(), i.Artifact.Bytes(m.Policies.Inference)); err == nil {
+		a.voice.Result("- inference: %s", say.Clean(inf.Default().String()))
+	}
+}
+
+// living are the blueprints of all generations of all sandboxes.
+func (a *app) living() ([]blueprint.Digest, error) {
+	names, err := a.home.List()
+	if err != nil {
+		return nil, err
+	}
+	var keep []blueprint.Digest
+	for _, n := range names {
+		used, err := usedBy(a.home.Sandbox(n))
+		if err != nil {
+			return nil, fmt.Errorf("clear cache: %w", err) // what it uses is not known, so nothing is removed
+		}
+		keep = append(keep, used...)
+	}
+	return keep, nil
+}
+
+// cachePrune makes room, and forgets no blueprint.
+func (a *app) cachePrune(ctx context.Context) error {
+	blueprints, err := store.Open(a.home.Blueprints())
+	if err != nil {
+		return err
+	}
+	keep, err := a.living()
+	if err != nil {
+		return err
+	}
+	done, err := blueprints.Prune(ctx, keep)
+	if err != nil {
+		return err
+	}
+	a.voice.Result("Removed %s in %s", say.Bytes(done.Bytes), say.Count(done.Files, "file"))
+	return nil
 }
 
 // cacheClear keeps what living sandboxes were made of.
@@ -169,17 +277,9 @@ func (a *app) cacheClear(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	names, err := a.home.List()
+	keep, err := a.living()
 	if err != nil {
 		return err
-	}
-	var keep []blueprint.Digest
-	for _, n := range names {
-		used, err := usedBy(a.home.Sandbox(n))
-		if err != nil {
-			return fmt.Errorf("clear cache: %w", err) // what it uses is not known, so nothing is removed
-		}
-		keep = append(keep, used...)
 	}
 	done, err := blueprints.Clear(ctx, keep)
 	if err != nil {
