@@ -10,6 +10,7 @@ const (
 	Start     Kind = "start"     // the sandbox's walls stand, with their proof
 	Stop      Kind = "stop"      // it ended, and why
 	Network   Kind = "network"   // a verdict on a connection
+	HTTP      Kind = "http"      // a verdict on one HTTP request, under a rule with http
 	Names     Kind = "names"     // a name that was refused, or asked in a flood
 	Inference Kind = "inference" // one model call
 	Syscall   Kind = "syscall"   // a call that the process wall refused
@@ -36,6 +37,8 @@ type Event struct {
 	Program string `json:"program,omitempty"` // who asked: an executable's path inside, or "unknown"
 	PID     int    `json:"pid,omitempty"`     // inside
 	Target  string `json:"target,omitempty"`  // host:port, system call, path …
+	Method  string `json:"method,omitempty"`  // with http
+	Path    string `json:"path,omitempty"`    // with http: canonical, without the query
 	Rule    string `json:"rule,omitempty"`    // the rule that decided, as written, with its line
 	Why     string `json:"why,omitempty"`
 	Count   int    `json:"count,omitempty"` // how many equal ones this line stands for, when more than one
@@ -86,4 +89,12 @@ type Step struct {
 	Status int     `json:"status"` // HTTP
 	Error  string  `json:"error"`
 	Took   float64 `json:"took_ms"`
+}
+
+// What is the target with what was asked of it.
+func (e Event) What() string {
+	if e.Method == "" {
+		return e.Target
+	}
+	return e.Method + " " + e.Target + e.Path
 }

@@ -22,7 +22,7 @@ func gather(pieces []piece, was func(piece) string, lines bool) []Change {
 		text := was(a)
 		at := slices.IndexFunc(out, func(c Change) bool {
 			first := c.part[0]
-			return c.Was == text && first.from == a.from && first.host == a.host && first.byName == a.byName &&
+			return c.Was == text && first.from == a.from && first.http == a.http && first.cred == a.cred && first.host == a.host && first.byName == a.byName &&
 				first.addr == a.addr && first.expires.Equal(a.expires)
 		})
 		if at < 0 {
@@ -97,6 +97,10 @@ func whatOf(part []piece) string {
 	case first.from != nil && first.from.action == Allow && !first.byName && first.host == first.from.host:
 		r.Addresses = first.from.addresses
 	}
+	if first.http != "" {
+		r.HTTP = shownHTTP(first.from.http)
+	}
+	r.Credential = first.cred
 	text := r.Text()[len("allow "):]
 	if first.byName {
 		text = "names that have the address " + text

@@ -26,7 +26,7 @@ func (p *Policy) Decide(r Request) Verdict {
 	}
 	var missed narrow
 	if found := p.allows.first(r, missed.fits(r)); found != nil {
-		return found.says(Allow, "%s is listed", r.Target())
+		return found.opens(r)
 	}
 	return p.decideUnlisted(r, missed)
 }

@@ -53,6 +53,12 @@ func Compare(older, newer *Policy) Diff {
 func (d *Diff) lost(older, newer *Policy) {
 	var denied, asked []piece
 	for _, a := range opened(newer, older) {
+		if !newer.allowsPiece(a) && newer.allowsSome(a) { // other requests than these, or with another credential
+			if !newer.allowsWithout(a) || newer.touches(a) {
+				denied = append(denied, a)
+			}
+			continue
+		}
 		if a.addr.IsValid() { // the name is still allowed
 			if isMetadata(a.addr) {
 				denied = append(denied, a)
@@ -71,6 +77,25 @@ func (d *Diff) lost(older, newer *Policy) {
 	}
 	was := func(a piece) string { return "allowed" + inLine(a.from) }
 	d.Denied, d.Asked = gather(denied, was, false), gather(asked, was, false)
+}
+
+// allowsSome: the connection is still allowed, if not every request in it.
+func (p *Policy) allowsSome(a piece) bool {
+	return slices.ContainsFunc(p.pieces(), func(b piece) bool {
+		b.http, b.cred = "", a.cred
+		return b.covers(a)
+	})
+}
+
+func (p *Policy) allowsPiece(a piece) bool {
+	return slices.ContainsFunc(p.pieces(), func(b piece) bool { return b.covers(a) })
+}
+
+// allowsWithout: every request is still allowed, if with another credential or
+// none.
+func (p *Policy) allowsWithout(a piece) bool {
+	a.cred = Credential{}
+	return p.allowsPiece(a)
 }
 
 // metadataOf: the operator who allows a name does not allow it to be a metadata

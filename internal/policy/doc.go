@@ -7,7 +7,7 @@
 // Touches: nothing: no file, no network, no clock, no log. Time is passed in.
 // Fails:   closed. A file with any problem gives no policy; a nil or zero Policy
 // denies everything; the zero Verdict is a denial.
-// Proved by: FuzzParse, FuzzDecide, FuzzAddr, FuzzEdit, FuzzCompare, FuzzLearn, TestParseProblems,
+// Proved by: FuzzParse, FuzzDecide, FuzzAddr, FuzzPath, FuzzEdit, FuzzCompare, FuzzLearn, TestParseProblems,
 // TestDecide, TestDecideAddr.
 //
 // # network-policy.yaml
@@ -18,6 +18,10 @@
 //	  - host: "*.githubusercontent.com"
 //	    ports: [80, 443]
 //	    binaries: [/usr/bin/git]             # else any program
+//	    http:                                # only these requests; "*" one segment, "**" any
+//	      - methods: [GET, HEAD]
+//	        paths: ["/repos/**"]
+//	    credential: github                   # a stored secret, added at the gate; only with http
 //	    addresses: [10.0.0.0/8]              # private addresses that the name may have
 //	    expires: 2026-12-31T00:00:00Z
 //	    note: "read-only"

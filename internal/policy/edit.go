@@ -19,6 +19,9 @@ type Entry struct {
 	Addresses []netip.Prefix // that the name may have, AddRule alone
 	Expires   time.Time      // AddRule alone
 	Binaries  []string       // AddRule alone; none: any program
+
+	http []requests // of a preset's rule
+	cred Credential // likewise
 }
 
 // CannotEdit is a file whose layout an edit would not leave as it is, or an
@@ -62,6 +65,7 @@ func (e Entry) rule(action Action) (*rule, error) {
 	}
 	if action == Allow {
 		r.binaries, r.addresses, r.expires = e.Binaries, e.Addresses, e.Expires
+		r.http, r.cred = e.http, e.cred
 	}
 	for _, exe := range r.binaries {
 		if !isProgram(exe) || strings.ContainsFunc(exe, func(c rune) bool { return !unicode.IsPrint(c) }) {
@@ -141,7 +145,7 @@ func twinOf(added *rule, rules []*rule) *rule {
 	for _, r := range rules {
 		binaries := slices.Equal(slices.Sorted(slices.Values(r.binaries)), slices.Sorted(slices.Values(added.binaries)))
 		ports := len(r.ports) == 0 || len(added.ports) > 0 && slices.Contains(r.ports, added.ports[0])
-		if r.host == added.host && ports && binaries {
+		if r.host == added.host && ports && binaries && r.sameHTTP(added) {
 			return r
 		}
 	}

@@ -13,10 +13,13 @@ import (
 //   - {host: api.github.com, port: 80, expect: ask}
 //   - {host: github.com, program: /usr/bin/git, expect: allow}
 //   - {host: nas.example.com, address: 10.0.0.7, expect: ask} # the address that the name has
+//   - {host: api.github.com, method: GET, path: /user, expect: deny}
 //   - {host: api.example.com, at: 2027-01-01T00:00:00Z, expect: ask}
 type Expectation struct {
 	Request Request    // Time is zero where the table does not say at
 	Address netip.Addr // that the name turns out to have; else any public one
+	Method  string     // of an HTTP request; "": the connection alone
+	Path    Path
 	Want    Action
 	Note    string
 	Line    int
@@ -60,12 +63,17 @@ func (d *document) expectation(n *yaml.Node) Expectation {
 			e.Request.Program = ProgramAt(exe, nil)
 		},
 		"address": func(v *yaml.Node) { e.Address = d.address(v) },
+		"method":  read("method", func(v *yaml.Node) { e.Method = d.method(v) }),
+		"path":    read("path", func(v *yaml.Node) { e.Path = d.path(v) }),
 		"at":      func(v *yaml.Node) { e.Request.Time = d.moment(v) },
 		"note":    func(v *yaml.Node) { e.Note, _ = d.text(v, "a text") },
 		"expect":  read("expect", func(v *yaml.Node) { e.Want = d.action(v) }),
 	})
 	if known && !has["host"] {
 		d.at(n, `host: "…"`, "a case without host")
+	}
+	if known && has["method"] != has["path"] {
+		d.at(n, "method: GET and path: /x, or neither", "a case with one of method and path")
 	}
 	if known && !has["expect"] {
 		d.at(n, "expect: allow, deny or ask", "a case without expect")
@@ -83,6 +91,26 @@ func (d *document) destination(n *yaml.Node) (Host, netip.Addr) {
 		d.bad(n, err)
 	}
 	return host, addr
+}
+
+func (d *document) method(n *yaml.Node) string {
+	m, ok := d.text(n, "a method such as GET")
+	if ok && !isMethod(m) {
+		d.wrong(n, "a method such as GET")
+	}
+	return m
+}
+
+func (d *document) path(n *yaml.Node) Path {
+	text, ok := d.text(n, "a path such as /user")
+	if !ok {
+		return Path{}
+	}
+	p, err := ParsePath(text)
+	if err != nil {
+		d.bad(n, err)
+	}
+	return p
 }
 
 func (d *document) address(n *yaml.Node) netip.Addr {
@@ -112,6 +140,9 @@ func (e Expectation) Judge(p *Policy, now time.Time, own []netip.Addr) Verdict {
 		r.Time = now
 	}
 	v := p.Judge(r, own)
+	if e.Method != "" {
+		v, _ = p.JudgeHTTP(r, own, e.Method, e.Path)
+	}
 	if v.Action == Deny || r.Host == "" || !e.Address.IsValid() {
 		return v
 	}

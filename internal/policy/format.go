@@ -56,6 +56,12 @@ func (r *rule) fields() []string {
 	if !r.expires.IsZero() {
 		lines = append(lines, "expires: "+r.expires.Format(time.RFC3339Nano))
 	}
+	if len(r.http) > 0 {
+		lines = append(lines, httpField(r.http))
+	}
+	if !r.cred.isZero() {
+		lines = append(lines, r.cred.field())
+	}
 	if r.note != "" {
 		lines = append(lines, "note: "+quoteYAML(r.note))
 	}

@@ -28,6 +28,7 @@ type Policy struct {
 	deny     []*rule
 	allows   index // of egress
 	denies   index // of deny
+	reads    bool  // some rule has http
 	unlisted Action
 	asked    unlistedLine
 	hold     time.Duration
@@ -85,6 +86,7 @@ func Parse(file string, data []byte) (*Policy, error) {
 		p.unlisted = Ask
 	}
 	p.allows, p.denies = makeIndex(p.egress), makeIndex(p.deny)
+	p.reads = slices.ContainsFunc(p.egress, func(r *rule) bool { return len(r.http) > 0 })
 	return p, nil
 }
 
@@ -154,10 +156,13 @@ func (d *document) rule(n *yaml.Node, action Action) (r *rule, ok bool) {
 	if action == Deny {
 		known["binaries"] = d.refusal("a deny holds for every program, since a program can be copied", "a deny without it")
 		known["addresses"] = d.refusal("a deny by address has the address as its host", "a deny without it")
+		known["http"] = d.refusal("a deny holds for every request; an egress rule with http lists those that are allowed", "a deny without it")
+		known["credential"] = d.refusal("nothing is added to what is denied", "a deny without it")
 		known["expires"] = d.refusal("a deny that ends by itself would open something", "a deny without it")
 	}
 	if d.fields(n, known) {
 		d.needed(n, action)
+		d.checkHTTP(n, r)
 	}
 	r.text = r.describe()
 	return r, len(d.found) == before
@@ -170,16 +175,15 @@ func (d *document) refusal(why, want string) func(*yaml.Node) {
 
 func (d *document) ruleReaders(r *rule) readers {
 	return readers{
-		"host":      func(n *yaml.Node) { r.host = d.host(n) },
-		"port":      func(n *yaml.Node) { d.onePort(n, r) },
-		"ports":     func(n *yaml.Node) { d.manyPorts(n, r) },
-		"binaries":  func(n *yaml.Node) { r.binaries = d.binaries(n) },
-		"addresses": func(n *yaml.Node) { d.addresses(n, r) },
-		"expires":   func(n *yaml.Node) { r.expires = d.moment(n) },
-		"note":      func(n *yaml.Node) { r.note, _ = d.text(n, "a text") },
-		// What is not enforced is never accepted.
-		"http":       d.refusal("this version does not enforce method and path rules, so it does not accept them", "a rule without it"),
-		"credential": d.refusal("this version does not add credentials, so it does not accept them", "a rule without it"),
+		"host":       func(n *yaml.Node) { r.host = d.host(n) },
+		"port":       func(n *yaml.Node) { d.onePort(n, r) },
+		"ports":      func(n *yaml.Node) { d.manyPorts(n, r) },
+		"binaries":   func(n *yaml.Node) { r.binaries = d.binaries(n) },
+		"addresses":  func(n *yaml.Node) { d.addresses(n, r) },
+		"expires":    func(n *yaml.Node) { r.expires = d.moment(n) },
+		"note":       func(n *yaml.Node) { r.note, _ = d.text(n, "a text") },
+		"http":       func(n *yaml.Node) { r.http = d.http(n) },
+		"credential": func(n *yaml.Node) { r.cred = d.credential(n) },
 	}
 }
 

@@ -14,6 +14,8 @@ type piece struct {
 	port    Port         // 0: every port (denials alone)
 	exe     string       // "": any program
 	expires time.Time    // zero: never
+	http    string       // "": any request, read or not
+	cred    Credential   // sent with it
 	addr    netip.Prefix // where valid: with this private address
 	byName  bool         // host is an address, and any name is meant that has it
 	from    *rule        // nil: no rule says so
@@ -29,7 +31,7 @@ func (p *Policy) pieces() []piece {
 		}
 		for _, exe := range programs {
 			for _, port := range r.ports {
-				out = append(out, piece{host: r.host, port: port, exe: exe, expires: r.expires, from: r})
+				out = append(out, piece{host: r.host, port: port, exe: exe, expires: r.expires, http: httpText(shownHTTP(r.http)), cred: r.cred, from: r})
 			}
 		}
 	}
@@ -48,6 +50,7 @@ func routers() []piece {
 func (a piece) covers(b piece) bool {
 	return a.host.covers(b.host, Allow) && a.port == b.port && (a.exe == "" || a.exe == b.exe) &&
 		(a.expires.IsZero() || !b.expires.IsZero() && !b.expires.After(a.expires)) &&
+		(a.http == "" || a.http == b.http) && (b.cred.isZero() || a.cred == b.cred) &&
 		(!b.addr.IsValid() || a.from.lists(b.addr))
 }
 

@@ -47,7 +47,7 @@ func ParsePreset(file string, data []byte) (Preset, error) {
 	}
 	for _, r := range rules {
 		for _, port := range r.ports {
-			p.Rules = append(p.Rules, Entry{Host: r.host.text, Port: port, Note: r.note, Addresses: r.addresses, Expires: r.expires, Binaries: r.binaries})
+			p.Rules = append(p.Rules, Entry{Host: r.host.text, Port: port, Note: r.note, Addresses: r.addresses, Expires: r.expires, Binaries: r.binaries, http: r.http, cred: r.cred})
 		}
 	}
 	return p, nil

@@ -17,6 +17,8 @@ type rule struct {
 	binaries  []string
 	addresses []netip.Prefix
 	expires   time.Time
+	http      []requests // none: connections, whatever flows
+	cred      Credential
 	note      string
 	line      int
 	text      string // for verdicts: "allow api.github.com:443"
@@ -33,6 +35,12 @@ func (r *rule) describe() string {
 	}
 	for i, exe := range r.binaries {
 		text += separator(i, " for ", ", ") + exe
+	}
+	if len(r.http) > 0 {
+		text += ", only " + httpText(shownHTTP(r.http))
+	}
+	if !r.cred.isZero() {
+		text += ", with credential " + r.cred.String()
 	}
 	return text
 }
@@ -56,12 +64,17 @@ func (r *rule) expired(now time.Time) bool {
 // key is equal for two rules of which one would be said twice, for one port.
 func (r *rule) key(p Port) string {
 	sorted := slices.Sorted(slices.Values(r.binaries))
-	return r.host.text + "\x00" + strconv.Itoa(int(p)) + "\x00" + strings.Join(sorted, "\x00")
+	return strings.Join(append(sorted, r.host.text, strconv.Itoa(int(p)), httpText(shownHTTP(r.http)), r.cred.String()), "\x00")
 }
 
 // equal compares what two rules say, not where they stand.
 func (r *rule) equal(o *rule) bool {
 	return r.action == o.action && r.host == o.host && slices.Equal(r.ports, o.ports) && r.list == o.list &&
 		slices.Equal(r.binaries, o.binaries) && slices.Equal(r.addresses, o.addresses) &&
-		r.expires.Equal(o.expires) && r.note == o.note
+		r.expires.Equal(o.expires) && r.note == o.note && r.sameHTTP(o)
+}
+
+// sameHTTP: the two allow the same requests, with the same credential.
+func (r *rule) sameHTTP(o *rule) bool {
+	return r.cred == o.cred && slices.EqualFunc(shownHTTP(r.http), shownHTTP(o.http), Requests.equal)
 }

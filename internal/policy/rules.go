@@ -10,14 +10,16 @@ import (
 
 // Rule is one rule of a policy, for showing; changing it changes nothing.
 type Rule struct {
-	Action    Action
-	Host      string // canonical, with its stars; an address or a CIDR
-	Ports     []Port // none: every port
-	Binaries  []string
-	Addresses []netip.Prefix
-	Expires   time.Time // zero: never
-	Note      string
-	Line      int
+	Action     Action
+	Host       string // canonical, with its stars; an address or a CIDR
+	Ports      []Port // none: every port
+	Binaries   []string
+	Addresses  []netip.Prefix
+	Expires    time.Time  // zero: never
+	HTTP       []Requests // none: connections, whatever flows
+	Credential Credential
+	Note       string
+	Line       int
 }
 
 // List gives the rules, the denials first, since they win; each kind in the
@@ -38,7 +40,7 @@ func (p *Policy) List() []Rule {
 func (r *rule) shown() Rule {
 	return Rule{
 		Action: r.action, Host: r.host.text, Ports: slices.Clone(r.ports), Binaries: slices.Clone(r.binaries),
-		Addresses: slices.Clone(r.addresses), Expires: r.expires, Note: r.note, Line: r.line,
+		Addresses: slices.Clone(r.addresses), Expires: r.expires, HTTP: shownHTTP(r.http), Credential: r.cred, Note: r.note, Line: r.line,
 	}
 }
 
@@ -71,6 +73,12 @@ func (r Rule) Text() string {
 	if !r.Expires.IsZero() {
 		text += ", until " + r.Expires.Format(time.RFC3339)
 	}
+	if len(r.HTTP) > 0 {
+		text += ", only " + httpText(r.HTTP)
+	}
+	if !r.Credential.isZero() {
+		text += ", with credential " + r.Credential.String()
+	}
 	return text
 }
 
@@ -93,7 +101,8 @@ func address(p netip.Prefix) string {
 func (r Rule) Equal(o Rule) bool {
 	return r.Action == o.Action && r.Host == o.Host && slices.Equal(r.Ports, o.Ports) &&
 		slices.Equal(r.Binaries, o.Binaries) && slices.Equal(r.Addresses, o.Addresses) &&
-		r.Expires.Equal(o.Expires) && r.Note == o.Note
+		r.Expires.Equal(o.Expires) && r.Note == o.Note && r.Credential == o.Credential &&
+		slices.EqualFunc(r.HTTP, o.HTTP, Requests.equal)
 }
 
 // ParseDestination reads HOST[:PORT] as an operator writes it for a rule: a

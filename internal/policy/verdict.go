@@ -61,6 +61,9 @@ type Verdict struct {
 	Rule   string // the rule that decided: "allow api.github.com:443", "unlisted: ask"; or ""
 	Line   int    // where it stands in the file; 0 where no line says it
 	Why    string
+	// Reads: the rule allows certain HTTP requests alone, so the gate must read
+	// them, and DecideHTTP judges each.
+	Reads bool
 }
 
 func (v Verdict) String() string {

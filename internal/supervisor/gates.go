@@ -2,6 +2,8 @@ package supervisor
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net/netip"
 	"os"
@@ -44,6 +46,7 @@ func (k *keeper) gates(log *inference.Log) {
 		k.asks.news = k.ring
 	}
 	k.router = inference.New(k.routerConfig(log))
+	roots, _ := x509.SystemCertPool() // now, since it cannot be read later; without one no server is trusted
 	k.gate = egress.New(egress.Config{
 		Policy:   k.policies.network.Load,
 		Ask:      k.asks,
@@ -53,8 +56,14 @@ func (k *keeper) gates(log *inference.Log) {
 		GatePort: plan.GatePort,
 		Ready:    k.book.Err,
 		Upstream: k.upstream.forGate(),
+		Leaf:     k.leaf,
+		Roots:    roots,
+		Secret:   k.clerk.Credential,
 	})
 }
+
+// leaf is the sandbox's own certificate for a name.
+func (k *keeper) leaf(name string) (*tls.Certificate, error) { return k.ca.Leaf(name, time.Now()) }
 
 // forgetProof drops the packets that the proof sent and the kernel refused
 // before anything ran inside: they are in the proof, not the agent's doing.
@@ -105,8 +114,11 @@ func (r eventsOf) Record(e egress.Event) { r.Event(networkEvent(e)) }
 
 func networkEvent(e egress.Event) audit.Event {
 	kind := audit.Network
-	if e.Kind == egress.Names {
+	switch e.Kind {
+	case egress.Names:
 		kind = audit.Names
+	case egress.HTTP:
+		kind = audit.HTTP
 	}
 	count := e.Count
 	if count == 1 {
@@ -114,7 +126,7 @@ func networkEvent(e egress.Event) audit.Event {
 	}
 	return audit.Event{
 		Kind: kind, Wall: string(spec.NetworkWall), Verdict: e.Verdict.String(), Program: e.Program, PID: e.PID,
-		Target: e.Target, Rule: e.Rule, Why: e.Why, Count: count,
+		Target: e.Target, Method: e.Method, Path: e.Path, Rule: e.Rule, Why: e.Why, Count: count,
 	}
 }
 

@@ -108,6 +108,7 @@ what for. The operator can allow it with
 
 and it works at once.
 `, name)
+	b.WriteString("\nWhere only certain requests are listed, another one is answered with 403 and a\nJSON body that says why.\n")
 	b.WriteString("\nA refused connection is reset. Only TCP leaves the sandbox; names are resolved\nfor you.\n")
 }
 
@@ -125,11 +126,14 @@ func rest(p *policy.Policy) string {
 // noteLists are the rules that hold now, a line each.
 func noteLists(p *policy.Policy, now time.Time) (allowed, denied []string) {
 	for _, r := range p.List() {
-		shown := policy.Rule{Action: r.Action, Host: r.Host, Ports: r.Ports, Binaries: r.Binaries, Expires: r.Expires}
+		shown := policy.Rule{Action: r.Action, Host: r.Host, Ports: r.Ports, Binaries: r.Binaries, Expires: r.Expires, HTTP: r.HTTP}
 		if shown.Host == "127.0.0.1" || policy.Host(shown.Host).IsHostLoopback() { // inside, 127.0.0.1 is another
 			shown.Host = "host.nemoclaw.internal"
 		}
 		text := strings.TrimPrefix(shown.Text(), r.Action.String()+" ")
+		if r.Credential.Secret != "" {
+			text += " (a credential is added on the way: send any, or none)"
+		}
 		switch {
 		case r.Action == policy.Deny:
 			denied = append(denied, text)

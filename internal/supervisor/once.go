@@ -2,17 +2,21 @@ package supervisor
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/nemoclaw/nemoclaw/internal/audit"
+	"github.com/nemoclaw/nemoclaw/internal/authority"
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 	"github.com/nemoclaw/nemoclaw/internal/gate/egress"
 	"github.com/nemoclaw/nemoclaw/internal/host"
@@ -33,6 +37,8 @@ type Once struct {
 	TTY        bool
 	// Begun is what BeginOnce gave, when it was called before. nil begins now.
 	Begun *launch.Expected
+	// Secret gives the value of a rule's credential. Nil: there is none.
+	Secret func(name string) ([]byte, error)
 	// Refused takes what was refused, when the command has ended. May be nil.
 	Refused func([]audit.Event)
 }
@@ -76,6 +82,7 @@ func RunOnce(ctx context.Context, o Once) (code int, err error) {
 	}
 	defer os.RemoveAll(dir) // what the command left; its own user's files
 	k := &once{refused: map[refusal]*counted{}}
+	defer func() { os.RemoveAll(k.trust) }()
 	if err := k.start(ctx, o, rules, dir); err != nil {
 		return 0, err
 	}
@@ -100,6 +107,8 @@ type once struct {
 	silent *os.File
 	// alone says that nothing of the command is left inside.
 	alone bool
+	// trust is the folder of certificates; "" for none.
+	trust string
 
 	mu      sync.Mutex
 	refused map[refusal]*counted // protected by mu
@@ -110,6 +119,10 @@ func (k *once) start(ctx context.Context, o Once, rules *policy.Policy, dir stri
 	in := plan.Input{Name: "run", System: host.System(), Workspace: dir, Limits: plan.Limits{Files: 4096, TmpBytes: 1 << 30}}
 	for _, m := range o.Mounts {
 		in.Mounts = append(in.Mounts, plan.Mount{Host: m.Host, Target: m.Sandbox, ReadOnly: m.ReadOnly})
+	}
+	leaf, err := k.readable(&in, rules)
+	if err != nil {
+		return err
 	}
 	s, err := plan.Make(in)
 	if err != nil {
@@ -132,8 +145,32 @@ func (k *once) start(ctx context.Context, o Once, rules *policy.Policy, dir stri
 			return holderIn(ctx, k.box, local, remote)
 		},
 		GatePort: plan.GatePort,
+		Leaf:     leaf,
+		Secret:   o.Secret,
 	})
 	return k.serve(ctx)
+}
+
+// readable gives the sandbox an authority of its own, in a folder that ends with
+// it, where a rule needs one.
+func (k *once) readable(in *plan.Input, rules *policy.Policy) (func(string) (*tls.Certificate, error), error) {
+	if !rules.ReadsSome() {
+		return nil, nil
+	}
+	var err error
+	if k.trust, err = os.MkdirTemp("", "nemoclaw-trust-"); err != nil {
+		return nil, fmt.Errorf("make a folder for certificates: %w", err)
+	}
+	file, err := authority.Make(in.Name, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	a, err := authority.Parse(file)
+	if err != nil {
+		return nil, err
+	}
+	in.Trust, err = layTrust(filepath.Join(k.trust, "trust"), a, host.TrustedCertificates())
+	return func(name string) (*tls.Certificate, error) { return a.Leaf(name, time.Now()) }, err
 }
 
 // serve gives the sockets to the gate. There is no inference router: its

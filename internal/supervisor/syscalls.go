@@ -104,14 +104,14 @@ func innerPID(tid int) (int, bool) {
 func (k *keeper) written(e audit.Event) {
 	k.book.Append(e)
 	switch e.Kind {
-	case audit.Syscall, audit.Network, audit.Names:
+	case audit.Syscall, audit.Network, audit.HTTP, audit.Names:
 	default:
 		return
 	}
 	if e.Verdict != "deny" {
 		return
 	}
-	line := fmt.Sprintf("%s wall: refused %s to %s: %s", e.Wall, e.Target, e.Program, e.Why)
+	line := fmt.Sprintf("%s wall: refused %s to %s: %s", e.Wall, e.What(), e.Program, e.Why)
 	if e.Count > 1 {
 		line += fmt.Sprintf(" (%d times)", e.Count)
 	}

@@ -13,7 +13,7 @@
 // Fails:   closed. No policy, no book, no verdict, a panic: a reset and an
 // event. A refusal after accept is always a reset, never an end of file that
 // would read as an empty answer; only HTTP on port 80 gets a 403 that says why.
-// Proved by: the tests of this package, against a real capture namespace and
+// Proved by: FuzzRequest, the tests of this package, against a real capture namespace and
 // the test internet; FuzzHello, FuzzNames, FuzzHTTP; test/escape.
 //
 // # Names
@@ -46,8 +46,20 @@
 // Firefox). curl, Node, Python, Go, git and npm send none.
 //
 // HTTP/2 without TLS is refused, since its requests cannot be read with the
-// HTTP/1 rules. After the hello TLS is opaque: which Host an encrypted request
-// names is not seen here (the threat model names that residue).
+// HTTP/1 rules. After the hello TLS is opaque, but for rules with http: which
+// Host an encrypted request names is not seen (the threat model names that
+// residue).
+//
+// # Requests
+//
+// Under a rule with http (Verdict.Reads) TLS ends at the gate, by the sandbox's
+// own authority, and begins anew to the server, whose certificate is verified by
+// the host's roots. Each HTTP/1.1 or HTTP/2 request is judged by method and path
+// (policy.ParsePath, policy.DecideHTTP), written anew by net/http, which leaves
+// nothing of how it was framed, and sent by connections that belong to this one
+// connection of the program, to the one address that was judged. What is refused
+// is answered (403, 400, 421) with a Refusal. A rule's credential is added last.
+// Bodies, event streams, trailers and WebSockets pass as they come.
 //
 // # Concurrency
 //

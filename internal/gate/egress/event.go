@@ -15,6 +15,7 @@ type Kind string
 const (
 	Network Kind = "network" // a connection, or a packet of another protocol
 	Names   Kind = "names"   // a name that got no address
+	HTTP    Kind = "http"    // one HTTP request, under a rule with http
 )
 
 // Event is one verdict. Strings that the agent can influence are as it said
@@ -25,6 +26,8 @@ type Event struct {
 	Program string // path inside of who asked, or "unknown"
 	PID     int    // inside; 0: not known
 	Target  string // host:port, "udp 8.8.8.8:443", a name
+	Method  string // of an HTTP request
+	Path    string // of an HTTP request, canonical, without its query
 	Rule    string // the rule that decided, with its line; "" where none did
 	Why     string
 	Count   int // how many equal ones this stands for; 1 or more

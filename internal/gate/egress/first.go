@@ -18,8 +18,11 @@ const (
 // errSlow: the bytes did not come in time.
 var errSlow = errors.New("it did not go on in time")
 
-// mustSpeak: on the ports of HTTP and TLS nothing else may flow.
-func (f *flow) mustSpeak() bool { return f.to.Port() == 80 || f.to.Port() == 443 }
+// mustSpeak: on the ports of HTTP and TLS, and where requests are judged,
+// nothing else may flow.
+func (f *flow) mustSpeak() bool {
+	return f.to.Port() == 80 || f.to.Port() == 443 || f.reads.Load()
+}
 
 // firstBytes judges what a program says first where it must speak first. The
 // reason is empty where it may go on.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nemoclaw/nemoclaw/internal/policy"
@@ -18,6 +19,9 @@ type flow struct {
 	in   *net.TCPConn   // to the program
 	from netip.AddrPort // the program's end
 	to   netip.AddrPort // where it wanted to go
+
+	reads   atomic.Bool             // its requests are judged
+	reading atomic.Pointer[reading] // once they are
 
 	who     func() (policy.Program, int) // asked at most once, and kept
 	pending []byte                       // read from the program and not passed on yet
@@ -116,6 +120,7 @@ func (f *flow) connect(ctx context.Context) {
 		f.refuse(v)
 		return
 	}
+	f.reads.Store(v.Reads)
 	first, why := f.firstBytes()
 	if why != "" {
 		f.refuse(policy.Verdict{Rule: v.Rule, Line: v.Line, Why: why})
@@ -132,6 +137,10 @@ func (f *flow) connect(ctx context.Context) {
 	f.settle(true)
 	f.allowed(w)
 	defer f.tell()
+	if v.Reads {
+		f.readRequests(first)
+		return
+	}
 	f.splice(first)
 }
 

@@ -2,6 +2,8 @@ package egress
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -44,6 +46,14 @@ type Config struct {
 	Ready func() error
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
+	// Leaf is the certificate for a name, by which TLS under rules with http ends
+	// here. Nil: such rules let nothing through.
+	Leaf func(name string) (*tls.Certificate, error)
+	// Roots are the authorities that servers are verified by. Nil: the host's,
+	// read by New.
+	Roots *x509.CertPool
+	// Secret is the value of a rule's credential. Nil: there is none.
+	Secret func(name string) ([]byte, error)
 	// Flows bounds the connections at one time; 0: DefaultFlows.
 	Flows int
 }
@@ -73,6 +83,7 @@ type Gate struct {
 	names  *table
 	tally  *tally
 	watch  *watcher
+	reader *reader
 	own    *ownAddrs     // nil where Config has its own
 	slots  chan struct{} // one token a connection
 	served sync.WaitGroup
@@ -102,6 +113,7 @@ func New(cfg Config) *Gate {
 		g.cfg.Own = g.own.now
 	}
 	g.ctx, g.stop = context.WithCancel(context.Background())
+	g.reader = newReader(g)
 	return g
 }
 
@@ -283,6 +295,7 @@ func (g *Gate) Close() {
 		f.cut()
 	}
 	g.mu.Unlock()
+	g.reader.close()
 	g.served.Wait()
 	g.watch.close()
 	if g.own != nil {

@@ -36,7 +36,7 @@ func (f *flow) decide() policy.Verdict {
 	r := f.request
 	f.mu.Unlock()
 	v := p.Decide(r)
-	if v.Action != policy.Allow {
+	if v.Action != policy.Allow || p.Reads(r) {
 		r.Program, _ = f.who()
 		f.mu.Lock()
 		f.request.Program = r.Program
@@ -105,9 +105,10 @@ func (f *flow) recheck(own []netip.Addr) bool {
 		f.recheckHeld(held)
 		return false
 	}
-	why := f.revoked(f.g.policy(), own)
+	p := f.g.policy()
+	why := f.revoked(p, own)
 	if why == "" {
-		return false
+		return f.recheckRequests(p) > 0
 	}
 	f.mu.Lock()
 	live := f.out != nil && !f.over
@@ -150,7 +151,7 @@ func (f *flow) revoked(p *policy.Policy, own []netip.Addr) string {
 		}
 	case byRule:
 		v := p.Decide(r)
-		if v.Action != policy.Allow && !r.Program.Known {
+		if (v.Action != policy.Allow || p.Reads(r)) && !r.Program.Known {
 			// The rule that allowed it spoke of every program; one that is left
 			// may speak of this one.
 			r.Program, _ = f.who()
@@ -158,6 +159,9 @@ func (f *flow) revoked(p *policy.Policy, own []netip.Addr) string {
 		}
 		if v.Action != policy.Allow {
 			return "no rule allows it any more: " + v.Why
+		}
+		if v.Reads && !f.reads.Load() {
+			return "its requests are to be judged now, and they cannot be seen in it"
 		}
 		if v := p.DecideAddr(r, dialled, own); dialled.IsValid() && v.Action != policy.Allow {
 			return v.Why

@@ -74,7 +74,9 @@ func (f *flow) explain(v policy.Verdict) (explained bool) {
 // Refusal is the body of the 403.
 type Refusal struct {
 	Error  string `json:"error"`
+	Method string `json:"method,omitempty"` // of a request that was read
 	Target string `json:"target"`
+	Path   string `json:"path,omitempty"`
 	Why    string `json:"why"`
 	Hint   string `json:"hint"`
 }

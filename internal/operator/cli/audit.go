@@ -82,7 +82,7 @@ func (t target) auditVerify(asJSON bool) error {
 func (a *app) printEvent(e audit.Event) {
 	parts := []string{e.Time.Local().Format(time.DateTime), fmt.Sprintf("%-9s", say.Clean(string(e.Kind)))}
 	for _, p := range []struct{ before, text string }{
-		{"", e.Verdict}, {"", e.Target}, {"by ", e.Program}, {"wall: ", e.Wall}, {"rule: ", e.Rule}, {"", e.Why}, {"operator: ", e.By},
+		{"", e.Verdict}, {"", e.What()}, {"by ", e.Program}, {"wall: ", e.Wall}, {"rule: ", e.Rule}, {"", e.Why}, {"operator: ", e.By},
 	} {
 		if p.text != "" {
 			parts = append(parts, p.before+say.Clean(p.text))

@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"cmp"
+	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,7 +17,8 @@ import (
 
 func (t target) policyExplainCommand() *cobra.Command {
 	var asJSON bool
-	var program, call string
+	var call string
+	var as requested
 	c := &cobra.Command{
 		Use:   "explain HOST[:PORT] | explain --syscall NAME",
 		Short: "what would become of a connection or a system call, and why; port 443 unless said",
@@ -28,14 +32,19 @@ func (t target) policyExplainCommand() *cobra.Command {
 			if call != "" {
 				return t.explainCall(call, asJSON)
 			}
-			return t.explain(args[0], program, asJSON)
+			return t.explain(args[0], as, asJSON)
 		},
 	}
 	c.Flags().StringVar(&call, "syscall", "", "a system call, by its name")
 	c.Flags().BoolVar(&asJSON, "json", false, "print for programs")
-	c.Flags().StringVar(&program, "program", "", "as this program, a path inside (default: an unknown one)")
+	c.Flags().StringVar(&as.program, "program", "", "as this program, a path inside (default: an unknown one)")
+	c.Flags().StringVar(&as.method, "method", "", "of one HTTP request, with --path: GET unless said")
+	c.Flags().StringVar(&as.path, "path", "", "of one HTTP request: as the program would send it")
 	return c
 }
+
+// requested is what is known of a request beside its destination.
+type requested struct{ program, method, path string }
 
 // explained is `policy explain --json`.
 type explained struct {
@@ -44,28 +53,59 @@ type explained struct {
 	Rule    string `json:"rule"`
 	Line    int    `json:"line,omitempty"`
 	Why     string `json:"why"`
+
+	Method     string `json:"method,omitempty"`
+	Path       string `json:"path,omitempty"`       // canonical
+	Credential string `json:"credential,omitempty"` // added to the request
 }
 
-func (t target) explain(destination, program string, asJSON bool) error {
+func (t target) explain(destination string, as requested, asJSON bool) error {
 	p, err := t.inForce()
 	if err != nil {
 		return err
 	}
-	r, err := request(destination, program)
+	r, err := request(destination, as.program)
 	if err != nil {
 		return err
 	}
-	v := p.Judge(r, ownAddresses())
-	e := explained{r.Target(), v.Action.String(), v.Rule, v.Line, v.Why}
+	e, err := as.judge(p, r)
+	if err != nil {
+		return err
+	}
 	if asJSON {
 		return t.app.voice.JSON(e)
 	}
-	t.app.voice.Result("%s %s", e.Verdict, say.Clean(e.Target))
+	t.app.voice.Result("%s %s", e.Verdict, say.Clean(strings.TrimSpace(e.Method+" "+e.Target+e.Path)))
 	if e.Rule != "" {
 		t.app.voice.Result("rule: %s", say.Clean(e.Rule))
 	}
 	t.app.voice.Result("why: %s", say.Clean(e.Why))
+	if e.Credential != "" {
+		t.app.voice.Result("credential: %s is added", say.Clean(e.Credential))
+	}
 	return nil
+}
+
+// judge asks the policy what the gate would ask it.
+func (as requested) judge(p *policy.Policy, r policy.Request) (explained, error) {
+	if as.method == "" && as.path == "" {
+		v := p.Judge(r, ownAddresses())
+		if v.Reads {
+			v.Why += "; say --method and --path to see which"
+		}
+		return explained{Target: r.Target(), Verdict: v.Action.String(), Rule: v.Rule, Line: v.Line, Why: v.Why}, nil
+	}
+	method := cmp.Or(as.method, "GET")
+	path, err := policy.ParsePath(cmp.Or(as.path, "/"))
+	if err != nil {
+		return explained{}, &say.Fault{Err: fmt.Errorf("the gate refuses it whatever the rules say: %w", err), Help: hintOf(err), Code: say.WrongUsage}
+	}
+	v, cred := p.JudgeHTTP(r, ownAddresses(), method, path)
+	e := explained{Target: r.Target(), Verdict: v.Action.String(), Rule: v.Rule, Line: v.Line, Why: v.Why, Method: method, Path: path.String()}
+	if cred.Secret != "" {
+		e.Credential = cred.String()
+	}
+	return e, nil
 }
 
 // explainCall says what the process wall does with a system call: the same in

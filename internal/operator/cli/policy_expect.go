@@ -83,6 +83,9 @@ func (t target) tested(files []string) (*policy.Policy, error) {
 
 func tryCase(p *policy.Policy, c policy.Expectation, v policy.Verdict) tried {
 	target := c.Request.Target()
+	if c.Method != "" {
+		target = c.Method + " " + target + c.Path.String()
+	}
 	if c.Address.IsValid() {
 		target += " at " + c.Address.String()
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/launch"
 	"github.com/nemoclaw/nemoclaw/internal/operator/onboard"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
+	"github.com/nemoclaw/nemoclaw/internal/secret"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor"
 )
 
@@ -58,11 +59,21 @@ func (a *app) run(ctx context.Context, argv []string, f runFlags) error {
 		TTY:        f.wantsTTY(),
 		Refused:    a.tellRefused,
 		Begun:      a.begun,
+		Secret:     a.storedSecret,
 	})
 	if err != nil {
 		return notStarted(err)
 	}
 	return exit(code)
+}
+
+// storedSecret is the value of a rule's credential.
+func (a *app) storedSecret(name string) ([]byte, error) {
+	store, err := secret.Open(a.home.Secrets())
+	if err != nil {
+		return nil, err
+	}
+	return store.Get(name)
 }
 
 // notStarted gives a command that is not there, or cannot be executed, the

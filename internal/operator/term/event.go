@@ -22,7 +22,7 @@ type told struct {
 // tell says an event in a line.
 func tell(e audit.Event) told {
 	switch e.Kind {
-	case audit.Network, audit.Names:
+	case audit.Network, audit.HTTP, audit.Names:
 		return tellVerdict(e)
 	case audit.Approval:
 		return tellAnswer(e)
@@ -49,7 +49,7 @@ func tell(e audit.Event) told {
 }
 
 func tellVerdict(e audit.Event) told {
-	t := told{red, "✗", "deny", e.Target, join(programOf(e.Program), cmp.Or(e.Why, e.Rule))}
+	t := told{red, "✗", "deny", e.What(), join(programOf(e.Program), cmp.Or(e.Why, e.Rule))}
 	switch e.Verdict {
 	case "allow":
 		t.ink, t.mark, t.word = green, "✓", "allow"

@@ -46,7 +46,7 @@ func sorts() map[string]sort {
 	}
 	return map[string]sort{
 		"0": {"all", nil},
-		"1": {"verdicts", of(audit.Network, audit.Names, audit.Approval)},
+		"1": {"verdicts", of(audit.Network, audit.HTTP, audit.Names, audit.Approval)},
 		"2": {"refusals", func(e audit.Event) bool { return e.Verdict == "deny" || e.Kind == audit.Syscall }},
 		"3": {"system calls", of(audit.Syscall)},
 		"4": {"model calls", of(audit.Inference)},

@@ -237,7 +237,7 @@ func policySheet(name state.Name, file string, decided int) read {
 // stands on; 0 where none is known.
 func (v *view) lineOf() int {
 	shown := v.feed.shown()
-	if i := v.feed.place(shown); i >= 0 && shown[i].Kind == audit.Network {
+	if i := v.feed.place(shown); i >= 0 && (shown[i].Kind == audit.Network || shown[i].Kind == audit.HTTP) {
 		return ruleLine(shown[i].Rule)
 	}
 	return 0

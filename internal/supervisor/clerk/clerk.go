@@ -77,6 +77,12 @@ func (c *Clerk) Key(name string) ([]byte, error) {
 	return a.Data, err
 }
 
+// Credential is a stored secret that a rule of the network policy names.
+func (c *Clerk) Credential(name string) ([]byte, error) {
+	a, err := c.ask(question{Op: opCredential, Name: name})
+	return a.Data, err
+}
+
 // tries is how often an edit begins anew because somebody else was faster.
 const tries = 100
 

@@ -248,3 +248,35 @@ func tree(t testing.TB, place state.Sandbox) string {
 	}
 	return all.String()
 }
+
+// The secrets that the network policy names are given, while it names them; and
+// only the operator can make it name another one.
+func TestCredentials(t *testing.T) {
+	place := ground(t)
+	const rule = "egress:\n  - {host: a.org, port: 443, http: [{methods: [GET], paths: [\"/**\"]}], credential: %s}\n"
+	c := hired(t, place)
+	if v, err := c.Credential("mine"); err == nil {
+		t.Errorf("no rule names it: %q", v)
+	}
+	err := c.EditNetwork(func([]byte) ([]byte, error) { return fmt.Appendf(nil, rule, "theirs"), nil })
+	if err == nil || !strings.Contains(err.Error(), "only the operator") {
+		t.Errorf("the supervisor gave itself a secret: %v", err)
+	}
+	if err := os.WriteFile(place.PolicyFile(), fmt.Appendf(nil, rule, "theirs"), 0o600); err != nil { // the operator's hand
+		t.Fatal(err)
+	}
+	if v, err := c.Credential("theirs"); err != nil || string(v) != "value of theirs" {
+		t.Errorf("its own: %q, %v", v, err)
+	}
+	for _, name := range []string{"mine", "way", "identity", "../secrets/theirs", ""} {
+		if v, err := c.Credential(name); err == nil {
+			t.Errorf("%q: %q; want none", name, v)
+		}
+	}
+	if v, err := c.Key("theirs"); err == nil {
+		t.Errorf("as a key of a provider: %q", v)
+	}
+	if err := c.EditNetwork(func(old []byte) ([]byte, error) { return append(old, "unlisted: deny\n"...), nil }); err != nil {
+		t.Errorf("an edit that names nothing new: %v", err)
+	}
+}

@@ -1,7 +1,7 @@
 // Package clerk is the small process that reads and writes for a supervisor
 // what lies directly in the sandbox's folder: the two policy files, which are
-// replaced by a rename when somebody saves them, and the keys that
-// inference.yaml names. The supervisor cannot: the workspace lies in the same
+// replaced by a rename when somebody saves them, and the secrets that they
+// name. The supervisor cannot: the workspace lies in the same
 // folder, and Landlock cannot grant the one without the other.
 //
 // Runs in: a process of its own beside each supervisor, whose end it follows.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/nemoclaw/nemoclaw/internal/policy"
 	"github.com/nemoclaw/nemoclaw/internal/secret"
@@ -86,6 +87,7 @@ func answerAll(wire io.ReadWriter, d *desk) error {
 // desk is what answers are made from.
 type desk struct {
 	place state.Sandbox
+	rules *policy.Policy  // the last good network policy
 	proxy string          // the secret of the way out, as sandbox.yaml names it
 	named map[string]bool // the keys of the last good inference.yaml
 }
@@ -101,6 +103,8 @@ func (d *desk) answer(q question) (answer, error) {
 		return d.replace(q.Old, q.New), nil
 	case opKey:
 		return told(d.key(q.Name)), nil
+	case opCredential:
+		return told(d.credential(q.Name)), nil
 	}
 	return answer{}, fmt.Errorf("a question that is none: %.20q", q.Op)
 }
@@ -120,7 +124,7 @@ func (d *desk) replace(old, text []byte) answer {
 		if !bytes.Equal(now, old) {
 			return nil, errChanged
 		}
-		return text, nil
+		return text, d.mayName(now, text)
 	})
 	switch {
 	case errors.Is(err, errChanged):
@@ -143,6 +147,40 @@ func (d *desk) key(name string) ([]byte, error) {
 		return nil, err
 	}
 	return s.Get(name)
+}
+
+// credential is a stored secret, where a rule of the network policy names it.
+func (d *desk) credential(name string) ([]byte, error) {
+	if text, err := os.ReadFile(d.place.PolicyFile()); err == nil {
+		if p, err := policy.Parse(filepath.Base(d.place.PolicyFile()), text); err == nil { // of a broken file the last good one is in force
+			d.rules = p
+		}
+	}
+	if !slices.Contains(d.rules.Credentials(), name) {
+		return nil, errors.New("get secret: network-policy.yaml names no credential of that name")
+	}
+	s, err := secret.Open(d.place.Home().Secrets())
+	if err != nil {
+		return nil, err
+	}
+	return s.Get(name)
+}
+
+// mayName refuses a policy that names a secret which the one before does not:
+// else a supervisor could give itself any, by a rule. Only the operator can, in
+// the file.
+func (d *desk) mayName(old, text []byte) error {
+	next, err := policy.Parse(filepath.Base(d.place.PolicyFile()), text)
+	if err != nil {
+		return err
+	}
+	had, _ := policy.Parse(filepath.Base(d.place.PolicyFile()), old) // nil where it is broken, and names none
+	for _, name := range next.Credentials() {
+		if !slices.Contains(had.Credentials(), name) {
+			return fmt.Errorf("write policy: the credential %q is new, and only the operator may name one", name)
+		}
+	}
+	return nil
 }
 
 // look reads which keys inference.yaml names. A broken file changes nothing:

@@ -12,6 +12,8 @@ const (
 	opInference = "inference" // -> the text of the inference policy
 	opReplace   = "replace"   // the network policy, where its text is Old, by New
 	opKey       = "key"       // -> the stored secret Name
+
+	opCredential = "credential" // -> the stored secret Name, of a rule of the network policy
 )
 
 // question is what the supervisor asks, one JSON value each. The first thing

@@ -1,0 +1,236 @@
+package egress
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httputil"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/nemoclaw/nemoclaw/internal/policy"
+)
+
+// exchange is one request of a reading, with its answer.
+type exchange struct {
+	r         *reading
+	method    string
+	said      string      // the target, without its query
+	path      policy.Path // valid once it is judged
+	websocket bool        // it asks to go on as WebSocket
+	only      bool        // HTTP/1: the connection carries nothing else now
+	cancel    context.CancelCauseFunc
+
+	field, text string   // the header field that the gate adds; "" for none
+	hidden      []string // what must not come back
+}
+
+// refusedRequest is a request that goes nowhere, and the status that says so.
+type refusedRequest struct {
+	status int
+	policy.Verdict
+	hint string
+}
+
+// ServeHTTP judges one request and passes it on.
+func (rd *reader) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	r, ok := req.Context().Value(readingKey{}).(*reading)
+	if !ok {
+		panic(http.ErrAbortHandler)
+	}
+	ctx, cancel := context.WithCancelCause(req.Context())
+	defer cancel(nil)
+	said, _, _ := strings.Cut(req.RequestURI, "?")
+	x := &exchange{r: r, method: req.Method, said: said, only: req.ProtoMajor == 1, cancel: cancel}
+	r.f.tell()
+	r.add(x) // before it is judged: a reload in between must not miss it
+	defer r.remove(x)
+	v, bad := x.judge(req)
+	if bad != nil {
+		x.record(bad.Verdict)
+		x.refuse(w, bad)
+		return
+	}
+	x.record(v)
+	if x.only { // answers may begin before the request ends
+		_ = http.NewResponseController(w).EnableFullDuplex()
+	}
+	w.Header()["Content-Type"], w.Header()["Date"] = nil, nil // the server's own, or none
+	rd.proxy.ServeHTTP(w, req.WithContext(context.WithValue(ctx, exchangeKey{}, x)))
+}
+
+type exchangeKey struct{}
+
+func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }
+
+// judge says what becomes of a request, before anything of it is passed on.
+func (x *exchange) judge(req *http.Request) (policy.Verdict, *refusedRequest) {
+	g := x.r.f.g
+	if err := g.cfg.Ready(); err != nil {
+		return policy.Verdict{}, refuseWith(http.StatusServiceUnavailable, "nothing is let out while no record can be kept: "+err.Error())
+	}
+	if bad := x.misdirected(req); bad != nil {
+		return policy.Verdict{}, bad
+	}
+	path, err := policy.ParsePath(req.RequestURI)
+	if err != nil {
+		return policy.Verdict{}, refuseWith(http.StatusBadRequest, err.Error())
+	}
+	x.path = path
+	v, cred := g.policy().DecideHTTP(x.r.request(), x.method, path)
+	if v.Action != policy.Allow {
+		v.Action = policy.Deny
+		return v, &refusedRequest{http.StatusForbidden, v, "say to the operator which request you need, and what for; it can be listed under http in network-policy.yaml"}
+	}
+	x.websocket = x.only && req.ContentLength == 0 && slices.Equal(tokens(req.Header["Upgrade"]), []string{"websocket"})
+	return v, x.equip(v, cred)
+}
+
+func refuseWith(status int, why string) *refusedRequest {
+	return &refusedRequest{status: status, Verdict: policy.Verdict{Why: why}}
+}
+
+// misdirected: a request that is not for this server, or that two servers could
+// take for two.
+func (x *exchange) misdirected(req *http.Request) *refusedRequest {
+	switch {
+	case req.Method == http.MethodConnect:
+		return refuseWith(http.StatusForbidden, "CONNECT asks for a tunnel to somewhere else")
+	case req.Method == http.MethodTrace:
+		return refuseWith(http.StatusForbidden, "TRACE repeats what is added on the way")
+	case !strings.HasPrefix(req.RequestURI, "/"):
+		return refuseWith(http.StatusBadRequest, "the target is no path")
+	}
+	for _, said := range append([]string{req.Host}, req.Header["Host"]...) {
+		if !isHost(said, x.r.name, x.r.port) {
+			return refuseWith(http.StatusMisdirectedRequest, fmt.Sprintf("the HTTP request is for %q, not for %s", said, x.r.name))
+		}
+	}
+	return nil
+}
+
+// equip looks the credential up that goes with the request.
+func (x *exchange) equip(v policy.Verdict, cred policy.Credential) *refusedRequest {
+	if cred.Secret == "" {
+		return nil
+	}
+	bad := refuseWith(http.StatusForbidden, "")
+	bad.Rule, bad.Line = v.Rule, v.Line
+	if !x.r.secure && !x.r.name.IsHostLoopback() {
+		bad.Why = "its credential is sent by TLS alone, and this is plain HTTP"
+		return bad
+	}
+	value, err := x.r.f.g.reader.secrets.value(cred.Secret)
+	if err != nil {
+		bad.Why = fmt.Sprintf("the rule's credential %s cannot be had: %v", cred.Secret, err)
+		bad.hint = "the operator can store it: nemoclaw secret set " + cred.Secret
+		return bad
+	}
+	x.field, x.text = cred.Field(value)
+	if !httpguts.ValidHeaderFieldValue(x.text) {
+		bad.Why = fmt.Sprintf("the rule's credential %s has characters that no header field may have", cred.Secret)
+		bad.hint = "the operator can store it anew: nemoclaw secret set " + cred.Secret
+		return bad
+	}
+	x.hidden = hide(value, x.text)
+	return nil
+}
+
+// refuse answers in place of the server.
+func (x *exchange) refuse(w http.ResponseWriter, bad *refusedRequest) {
+	hint := bad.hint
+	if hint == "" {
+		hint = "the operator can look at it: nemoclaw audit tail"
+	}
+	body, _ := json.Marshal(Refusal{ // strings alone: it cannot fail
+		Error: "blocked by the sandbox's network policy", Method: short(x.method), Target: x.r.f.target(), Path: short(x.shown()), Why: bad.Why, Hint: hint,
+	})
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	if x.only && bad.status != http.StatusForbidden { // what follows such a request is not to be trusted either
+		h.Set("Connection", "close")
+	}
+	w.WriteHeader(bad.status)
+	_, _ = w.Write(append(body, '\n')) // who has gone needs no answer
+}
+
+// overriding are the header fields by which a server may take the request for
+// another one, in the spelling of RFC 9110; some servers take "_" for "-".
+var overriding = []string{
+	"x-http-method-override", "x-http-method", "x-method-override",
+	"x-original-url", "x-rewrite-url", "x-original-uri", "x-forwarded-uri", "x-forwarded-path", "x-forwarded-prefix",
+	"x-host", "x-original-host", "x-http-host-override", "x-forwarded-server", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto",
+	"x-forwarded-scheme", "x-forwarded-method", "forwarded",
+}
+
+// rewrite makes the request that leaves: what was judged, and no more. Hop-by-hop
+// fields are gone already.
+func rewrite(p *httputil.ProxyRequest) {
+	x := exchangeOf(p.In.Context())
+	out := p.Out
+	out.URL.Scheme, out.URL.Host, out.Host = x.r.scheme(), x.r.authority(), x.r.authority()
+	out.URL.RawQuery, out.Trailer = p.In.URL.RawQuery, p.In.Trailer
+	for name := range out.Header {
+		if slices.Contains(overriding, strings.ReplaceAll(strings.ToLower(name), "_", "-")) {
+			delete(out.Header, name)
+		}
+	}
+	if !x.websocket {
+		out.Header.Del("Upgrade")
+		out.Header.Del("Connection")
+	}
+	if x.field != "" {
+		replaceField(out.Header, "authorization")
+		replaceField(out.Header, strings.ToLower(x.field))
+		out.Header.Set(x.field, x.text)
+		out.Header.Set("Accept-Encoding", "identity") // so that an echo of it can be seen
+	}
+}
+
+// replaceField drops a field in every spelling that a server may take for it.
+func replaceField(h http.Header, lower string) {
+	for name := range h {
+		if strings.ReplaceAll(strings.ToLower(name), "_", "-") == lower {
+			delete(h, name)
+		}
+	}
+}
+
+// onward sends a request by the connections of its own reading.
+type onward struct{}
+
+func (onward) RoundTrip(req *http.Request) (*http.Response, error) {
+	return exchangeOf(req.Context()).r.transport.RoundTrip(req)
+}
+
+var errSwitch = errors.New("the server goes on in another protocol, which nobody asked it for")
+
+// inspect sees an answer before the program does.
+func inspect(res *http.Response) error {
+	x := exchangeOf(res.Request.Context())
+	if res.StatusCode == http.StatusSwitchingProtocols && !x.websocket {
+		return errSwitch
+	}
+	if x.only && len(res.Trailer) > 0 { // HTTP/1 has trailers after chunks alone
+		res.Header.Del("Content-Length")
+	}
+	x.mask(res)
+	return nil
+}
+
+// failed answers where the server does not.
+func failed(w http.ResponseWriter, req *http.Request, err error) {
+	x := exchangeOf(req.Context())
+	if gone := (revoked{}); errors.As(context.Cause(req.Context()), &gone) {
+		x.refuse(w, &refusedRequest{http.StatusForbidden, gone.Verdict, ""})
+		return
+	}
+	if req.Context().Err() == nil {
+		x.record(policy.Verdict{Why: "allowed, but not reachable: " + err.Error()})
+	}
+	x.refuse(w, &refusedRequest{http.StatusBadGateway, policy.Verdict{Why: "allowed, but not reachable: " + err.Error()}, "the server, or its certificate, is the reason; the policy is not"})
+}
