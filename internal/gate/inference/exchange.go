@@ -70,9 +70,12 @@ func (x *exchange) serve() {
 // prepare finds out what is asked, and whether it may be.
 func (x *exchange) prepare() *refusal {
 	var no *refusal
+	if c, ok := x.req.Context().Value(programKey{}).(*caller); ok {
+		c.begin()
+	}
 	x.endpoint, x.rest, no = find(x.req)
 	x.call = Call{
-		Time: x.began.UTC(), Program: program(x.req.Context()),
+		Time: x.began.UTC(),
 		API: string(x.endpoint.api), Path: shortened(x.req.URL.Path, maxName),
 	}
 	if no != nil {
@@ -107,7 +110,7 @@ func (x *exchange) admit() *refusal {
 
 func (x *exchange) warn(notices []Notice) {
 	for _, n := range notices {
-		n.Program = x.call.Program
+		n.Program = program(x.req.Context())
 		if x.router.cfg.Warn != nil {
 			x.router.cfg.Warn(n)
 		}

@@ -91,10 +91,11 @@ func (x *exchange) record() {
 	x.call.Duration = milliseconds(now.Sub(x.began))
 	x.settle(now)
 	full := x.policy != nil && x.policy.LogFull()
-	call, holds := x.call, x.holds
+	call, holds, ctx := x.call, x.holds, x.req.Context()
 	x.holds = 0
 	r.writing.put(call.size(), func() {
 		defer r.memory.give(holds)
+		call.Program = program(ctx)
 		r.write(call.clean(full, r.secrets.mask))
 	})
 }

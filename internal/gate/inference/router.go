@@ -110,6 +110,8 @@ func New(cfg Config) *Router {
 		MaxIdleConnsPerHost:    128,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
+		ReadBufferSize:         lineSize, // each open stream has them
+		WriteBufferSize:        lineSize,
 	}
 	return r
 }

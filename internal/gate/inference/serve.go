@@ -52,7 +52,7 @@ func (r *Router) server() *http.Server {
 		MaxHeaderBytes:    headerSize,
 		ErrorLog:          log.New(io.Discard, "", 0), // the agent's bad HTTP is no news of ours
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, programKey{}, sync.OnceValue(func() string { return r.who(c) }))
+			return context.WithValue(ctx, programKey{}, &caller{ask: func() string { return r.who(c) }})
 		},
 	}
 }
@@ -71,11 +71,35 @@ func (r *Router) who(c net.Conn) string {
 	return r.cfg.Who(c)
 }
 
+// caller is the program at the other end of a connection. Who asks for it does
+// not wait: it is wanted in records, when the answer has long begun.
+type caller struct {
+	ask  func() string
+	once sync.Once
+	name string
+	done chan struct{} // closed when name is known
+}
+
+// begin asks, at the first request.
+func (c *caller) begin() {
+	c.once.Do(func() {
+		c.done = make(chan struct{})
+		go func() {
+			defer close(c.done)
+			c.name = c.ask()
+		}()
+	})
+}
+
+// program is what was found; it waits where that is still being asked.
 func program(ctx context.Context) string {
-	if ask, ok := ctx.Value(programKey{}).(func() string); ok {
-		return ask()
+	c, ok := ctx.Value(programKey{}).(*caller)
+	if !ok {
+		return ""
 	}
-	return ""
+	c.begin()
+	<-c.done
+	return c.name
 }
 
 // slotted is a listener that closes what is over the limit.
