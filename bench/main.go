@@ -39,6 +39,13 @@ var chapters = []chapter{
 }
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == bareWord { // a process of our own
+		if err := bareRouter(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, "error:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	write := flag.Bool("write", false, "put the table into docs/benchmarks.md")
 	program := flag.String("program", "", "the nemoclaw to measure (default bin/nemoclaw)")
 	only := flag.String("only", "", "chapters, by comma: "+names())

@@ -37,6 +37,7 @@ type models struct {
 	direct          string
 	reversed        string // behind the plain reverse proxy
 	proxy           int    // its PID
+	bare            string // behind a router without a sandbox around it
 	router          int    // PID of the supervisor
 }
 
@@ -72,6 +73,15 @@ func (g *ground) openModels(ctx context.Context) (*models, error) {
 		return nil, err
 	}
 	m.direct, m.reversed, m.proxy = direct[0], reversed[0], pid
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	var bare [1]string
+	if _, err := g.offered(exec.Command(self, bareWord, direct[0]), bare[:]); err != nil {
+		return nil, err
+	}
+	m.bare = bare[0]
 	if m.outside, err = g.client(exec.Command(g.probe, "ask")); err != nil {
 		return nil, err
 	}
@@ -98,14 +108,15 @@ func (m *models) route(ctx context.Context, g *ground) error {
 	return err
 }
 
-// ways are through the router, through the plain proxy, and straight.
+// ways are through the router, through the plain proxy, straight, and through a
+// router whose client is outside like those of the two others.
 func (m *models) ways() []road {
-	return []road{{m.inside, routerAddress}, {m.outside, m.reversed}, {m.outside, m.direct}}
+	return []road{{m.inside, routerAddress}, {m.outside, m.reversed}, {m.outside, m.direct}, {m.outside, m.bare}}
 }
 
 // first measures the time to the first token while many calls stream.
 func (m *models) first(ctx context.Context, g *ground) ([]row, error) {
-	took := make([]sample, 3)
+	took := make([]sample, 4)
 	for turn := range callTurns + 1 {
 		for i, w := range m.ways() {
 			a, err := w.client.ask(request{Do: "first", To: w.to, N: atOnce, Often: callsATurn, Script: talk})
@@ -124,6 +135,8 @@ func (m *models) first(ctx context.Context, g *ground) ([]row, error) {
 	return []row{
 		added(what+"p50", took[0].median(), took[2].median(), took[1].median(), 500*time.Microsecond),
 		added(what+"p99", took[0].p99(), took[2].p99(), took[1].p99(), 3*time.Millisecond),
+		added("the same without a sandbox, p50", took[3].median(), took[2].median(), took[1].median(), 0),
+		added("the same without a sandbox, p99", took[3].p99(), took[2].p99(), took[1].p99(), 0),
 	}, nil
 }
 

@@ -14,6 +14,7 @@ import (
 //	POST /v1/approvals/{id}             Answer -> Approval
 //	POST /v1/reload/policy              -> Reloaded
 //	POST /v1/reload/inference           -> Reloaded
+//	GET  /v1/inference                  -> InferencePolicy
 //	POST /v1/verify                     -> Verified
 //	POST /v1/stop                       -> {} once the sandbox is gone
 //	GET  /v1/events?follow=1            audit.Event, as server-sent events ("data: {…}"), from now on
@@ -84,6 +85,35 @@ type InferenceStatus struct {
 	Connected bool   `json:"connected"`
 	Why       string `json:"why,omitempty"`  // when not: the cause
 	Hint      string `json:"hint,omitempty"` // and the command that helps
+
+	Others []ProviderStatus `json:"others,omitempty"` // that other routes and fallbacks lead to
+	Usage  InferenceUsage   `json:"usage"`
+}
+
+// ProviderStatus is a model server that stands behind the first.
+type ProviderStatus struct {
+	Model     string `json:"model"` // provider/model
+	URL       string `json:"url"`
+	Connected bool   `json:"connected"`
+	Resting   bool   `json:"resting,omitempty"` // it failed so often that calls are kept from it
+	Why       string `json:"why,omitempty"`     // when not connected: the cause
+}
+
+// InferenceUsage is what was used of the limits. A limit of 0 is none, but of
+// Spend, which HasSpend says.
+type InferenceUsage struct {
+	Tokens     int64   `json:"tokens"` // today, in UTC
+	TokensMost int64   `json:"tokens_most,omitempty"`
+	Spend      float64 `json:"spend"` // the same, in the currency of the prices
+	SpendMost  float64 `json:"spend_most,omitempty"`
+	HasSpend   bool    `json:"has_spend,omitempty"`
+}
+
+// InferencePolicy is what the router goes by now.
+type InferencePolicy struct {
+	Revision string `json:"revision"`        // first 12 hex digits of the file's SHA-256
+	Text     string `json:"text"`            // as a file, with what it leaves to defaults
+	Error    string `json:"error,omitempty"` // of the file on disk, when the last good one is in force
 }
 
 // PolicyStatus is the network policy in force.

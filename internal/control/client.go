@@ -81,6 +81,11 @@ func (c *Client) ReloadInference(ctx context.Context) (Reloaded, error) {
 	return call[Reloaded](ctx, c, http.MethodPost, "/v1/reload/inference", nil)
 }
 
+// Inference is what the router goes by now.
+func (c *Client) Inference(ctx context.Context) (InferencePolicy, error) {
+	return call[InferencePolicy](ctx, c, http.MethodGet, "/v1/inference", nil)
+}
+
 // Verify tries the harmless escapes inside.
 func (c *Client) Verify(ctx context.Context) (Verified, error) {
 	return call[Verified](ctx, c, http.MethodPost, "/v1/verify", nil)

@@ -55,6 +55,9 @@ func (f *fake) ReloadPolicy(context.Context) (Reloaded, error) { return Reloaded
 func (f *fake) ReloadInference(context.Context) (Reloaded, error) {
 	return Reloaded{Revision: "0123456789ab", Rules: 3}, nil
 }
+func (f *fake) Inference(context.Context) (InferencePolicy, error) {
+	return InferencePolicy{Revision: "0123456789ab", Text: "log: full\n"}, nil
+}
 func (f *fake) Watched() func() {
 	f.views.Add(1)
 	return func() { f.views.Add(-1) }
@@ -155,6 +158,9 @@ func TestEveryRoute(t *testing.T) {
 	}
 	if got, err := c.ReloadInference(ctx); err != nil || got.Rules != 3 {
 		t.Errorf("ReloadInference = %+v, %v", got, err)
+	}
+	if got, err := c.Inference(ctx); err != nil || got.Text != "log: full\n" {
+		t.Errorf("Inference = %+v, %v", got, err)
 	}
 	if err := c.Stop(ctx); err != nil {
 		t.Errorf("Stop: %v", err)

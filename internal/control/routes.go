@@ -27,6 +27,7 @@ func (a *api) routes() http.Handler {
 	mux.HandleFunc("POST /v1/approvals/{id}", a.answer)
 	mux.HandleFunc("POST /v1/reload/policy", act(a.sandbox.ReloadPolicy))
 	mux.HandleFunc("POST /v1/reload/inference", act(a.sandbox.ReloadInference))
+	mux.HandleFunc("GET /v1/inference", act(a.sandbox.Inference))
 	mux.HandleFunc("POST /v1/verify", act(a.sandbox.Verify))
 	mux.HandleFunc("POST /v1/stop", act(func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, a.sandbox.Stop(ctx)

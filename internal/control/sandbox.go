@@ -17,6 +17,7 @@ type Sandbox interface {
 	Answer(ctx context.Context, id string, a Answer) (Approval, error)
 	ReloadPolicy(ctx context.Context) (Reloaded, error)
 	ReloadInference(ctx context.Context) (Reloaded, error)
+	Inference(ctx context.Context) (InferencePolicy, error)
 	// Verify tries the harmless escapes inside.
 	Verify(ctx context.Context) (Verified, error)
 	// Stop returns once the sandbox is gone. The reply is still delivered when

@@ -22,6 +22,7 @@ var routes = map[string]struct{ takes, gives any }{
 	"POST /v1/approvals/{id}":   {Answer{}, Approval{}},
 	"POST /v1/reload/policy":    {nil, Reloaded{}},
 	"POST /v1/reload/inference": {nil, Reloaded{}},
+	"GET /v1/inference":         {nil, InferencePolicy{}},
 	"POST /v1/stop":             {nil, struct{}{}},
 	"POST /v1/verify":           {nil, Verified{}},
 	"GET /v1/events?follow=1":   {nil, audit.Event{}}, // each of the stream

@@ -91,6 +91,20 @@ func (f *Inference) Route(model string) ([]Target, error) {
 // where there is one: what `status` shows and `set-model` changes.
 func (f *Inference) Default() Target { return f.routes[len(f.routes)-1].to[0] }
 
+// Targets are all that routes lead to, each once: the default one first, the
+// others in the order of the file.
+func (f *Inference) Targets() []Target {
+	all := []Target{f.Default()}
+	for _, r := range f.routes {
+		for _, t := range r.to {
+			if !slices.ContainsFunc(all, func(o Target) bool { return o.String() == t.String() }) {
+				all = append(all, t)
+			}
+		}
+	}
+	return all
+}
+
 // matches: a star in a pattern stands for any run of characters, none too.
 func matches(pattern, model string) bool {
 	first, rest, starred := strings.Cut(pattern, "*")

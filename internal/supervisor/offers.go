@@ -43,6 +43,16 @@ func (o offers) ReloadInference(ctx context.Context) (control.Reloaded, error) {
 	return o.reloadInference(control.By(ctx))
 }
 
+// Inference is the policy that calls go by, which may not be the file's.
+func (o offers) Inference(context.Context) (control.InferencePolicy, error) {
+	p := o.policies.inference.Load()
+	in := control.InferencePolicy{Revision: p.Revision(), Text: string(p.Format())}
+	if err := o.policies.brokenRoutes(); err != nil {
+		in.Error = err.Error()
+	}
+	return in, nil
+}
+
 // Stop ends the sandbox and returns when it is gone.
 func (o offers) Stop(ctx context.Context) error {
 	o.log.Say("stop asked by %s", control.By(ctx))

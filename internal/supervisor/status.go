@@ -110,8 +110,12 @@ func (k *keeper) layer(name string) string {
 }
 
 func (k *keeper) inferenceStatus(ctx context.Context) control.InferenceStatus {
-	h := k.router.Probe(ctx)
-	s := control.InferenceStatus{Model: h.Model, URL: h.URL, Connected: h.Connected, Why: h.Why, Hint: h.Hint}
+	all := k.router.ProbeAll(ctx)
+	h := all[0]
+	s := control.InferenceStatus{Model: h.Model, URL: h.URL, Connected: h.Connected, Why: h.Why, Hint: h.Hint, Usage: k.usage()}
+	for _, o := range all[1:] {
+		s.Others = append(s.Others, control.ProviderStatus{Model: o.Model, URL: o.URL, Connected: o.Connected, Resting: o.Resting, Why: o.Why})
+	}
 	if !s.Connected {
 		return s
 	}
@@ -121,6 +125,15 @@ func (k *keeper) inferenceStatus(ctx context.Context) control.InferenceStatus {
 		s.Hint = "nemoclaw " + k.settings.Name + " restart"
 	}
 	return s
+}
+
+// usage is what was used of the limits today.
+func (k *keeper) usage() control.InferenceUsage {
+	u := k.router.Used()
+	return control.InferenceUsage{
+		Tokens: u.Tokens, TokensMost: u.Limits.TokensPerDay,
+		Spend: u.Money.Units(), SpendMost: u.Limits.SpendPerDay.Units(), HasSpend: u.Limits.HasSpend,
+	}
 }
 
 func (k *keeper) policyStatus() control.PolicyStatus {

@@ -95,6 +95,9 @@ func (k keeper) ReloadPolicy(context.Context) (control.Reloaded, error) {
 func (k keeper) ReloadInference(context.Context) (control.Reloaded, error) {
 	return control.Reloaded{}, nil
 }
+func (k keeper) Inference(context.Context) (control.InferencePolicy, error) {
+	return control.InferencePolicy{}, nil
+}
 func (k keeper) Events(context.Context) (<-chan audit.Event, error)     { return nil, nil }
 func (k keeper) Logs(context.Context, int, bool) (<-chan string, error) { return nil, nil }
 func (k keeper) SSH(context.Context, net.Conn) error                    { return nil }

@@ -76,7 +76,7 @@ func (x *exchange) prepare() *refusal {
 	x.endpoint, x.rest, no = find(x.req)
 	x.call = Call{
 		Time: x.began.UTC(),
-		API: string(x.endpoint.api), Path: shortened(x.req.URL.Path, maxName),
+		API:  string(x.endpoint.api), Path: shortened(x.req.URL.Path, maxName),
 	}
 	if no != nil {
 		return no

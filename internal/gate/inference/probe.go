@@ -17,6 +17,7 @@ type Health struct {
 	Connected bool
 	Model     string // provider/model
 	URL       string
+	Resting   bool   // calls are kept from it, since it failed so often
 	Why       string // when not connected
 	Hint      string // the command that helps
 }
@@ -26,6 +27,27 @@ const (
 	maxList   = 8 << 20 // bytes of a provider's list of models
 )
 
+// ProbeAll looks at every model that a route leads to, all at once: the default
+// route's first. It takes 5 seconds at most.
+func (r *Router) ProbeAll(ctx context.Context) []Health {
+	p := r.cfg.Policy()
+	if p == nil {
+		return []Health{{Why: "there is no inference policy"}}
+	}
+	targets := p.Targets()
+	all := make([]Health, len(targets))
+	var looks sync.WaitGroup
+	for i, t := range targets {
+		looks.Go(func() {
+			resting := r.breakers.of(t).isOpen()
+			all[i] = r.probe(ctx, t)
+			all[i].Resting = resting && !all[i].Connected
+		})
+	}
+	looks.Wait()
+	return all
+}
+
 // Probe asks the provider of the default route for its models, on the road that
 // a call takes: same address, same key, same network policy. It takes 5 seconds
 // at most, and records nothing.
@@ -34,7 +56,10 @@ func (r *Router) Probe(ctx context.Context) Health {
 	if p == nil {
 		return Health{Why: "there is no inference policy"}
 	}
-	t := p.Default()
+	return r.probe(ctx, p.Default())
+}
+
+func (r *Router) probe(ctx context.Context, t policy.Target) Health {
 	h := Health{Model: t.String(), URL: t.URL.String()}
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -11,93 +10,68 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nemoclaw/nemoclaw/internal/audit"
+	"github.com/nemoclaw/nemoclaw/internal/control"
+	"github.com/nemoclaw/nemoclaw/internal/driver"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 )
 
 func (t target) inferenceCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "inference",
-		Short: "the model calls: their log, and where they go",
+		Short: "the model calls: their log, what they cost, and where they go",
 		Args:  noArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(t.inferenceLogCommand(), t.inferenceShowCommand())
+	c.AddCommand(t.inferenceLogCommand(), t.inferenceStatsCommand(), t.inferenceShowCommand())
 	return c
 }
 
 func (t target) inferenceShowCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "show",
-		Short: "inference.yaml, and where calls go",
-		Args:  noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			s, err := t.sandbox()
-			if err != nil {
-				return err
-			}
-			inf, text, err := readInference(s)
-			if err != nil {
-				return err
-			}
-			t.app.voice.News("%s: %s, revision %s", s.InferenceFile(), say.Clean(modelName(inf.Default())), inf.Revision())
-			t.app.voice.Result("%s", say.CleanLines(string(text)))
-			return nil
-		},
-	}
-}
-
-func (t target) inferenceLogCommand() *cobra.Command {
-	f := bookFlags{lines: 20}
+	var asJSON bool
 	c := &cobra.Command{
-		Use:   "log",
-		Short: "the last model calls: what was asked, what came back, how long it took",
+		Use:   "show",
+		Short: "the inference policy that is in force, with its defaults",
 		Args:  noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			calls := func(e audit.Event) bool { return e.Kind == audit.Inference }
-			return t.book(c.Context(), f, calls, t.app.printCall)
-		},
+		RunE:  func(c *cobra.Command, _ []string) error { return t.inferenceShow(c.Context(), asJSON) },
 	}
-	f.register(c)
+	c.Flags().BoolVar(&asJSON, "json", false, "print for programs")
 	return c
 }
 
-// printCall is one model call for people.
-func (a *app) printCall(e audit.Event) {
-	c := e.Call
-	if c == nil { // a refusal by the wall, without a call
-		a.printEvent(e)
-		return
-	}
-	line := fmt.Sprintf("%s  %d  %s", e.Time.Local().Format(time.DateTime), c.Status, say.Clean(c.Given))
-	if c.Asked != "" && !strings.HasSuffix(c.Given, "/"+c.Asked) {
-		line += fmt.Sprintf(" (asked for %s)", say.Clean(c.Asked))
-	}
-	line += fmt.Sprintf("  %d → %d tokens  first after %.0f ms  took %.0f ms", c.TokensIn, c.TokensOut, c.FirstToken, c.Duration)
-	a.voice.Result("%s", line)
-	for _, part := range []struct{ name, text string }{
-		{"prompt", c.Prompt}, {"answer", c.Answer}, {"tools", strings.Join(c.Tools, ", ")}, {"error", c.Error},
-	} {
-		if part.text != "" {
-			a.voice.Result("  %s: %s", part.name, say.Clean(clipped(part.text)))
+// inferenceShow asks the supervisor: the file may be another, or broken.
+func (t target) inferenceShow(ctx context.Context, asJSON bool) error {
+	s, client, err := t.dial(ctx)
+	var in control.InferencePolicy
+	switch {
+	case errors.As(err, new(*driver.NotRunning)):
+		inf, _, err := readInference(s)
+		if err != nil {
+			return err
+		}
+		in = control.InferencePolicy{Revision: inf.Revision(), Text: string(inf.Format())}
+		t.app.voice.News("%s is not running: this is what its file says", s.Name())
+	case err != nil:
+		return err
+	default:
+		if in, err = client.Inference(ctx); err != nil {
+			return err
 		}
 	}
-}
-
-// shownOfText is how much of a prompt or an answer a line shows, in letters.
-// The end of a prompt is what was asked last.
-const shownOfText = 300
-
-func clipped(s string) string {
-	r := []rune(s)
-	if len(r) <= shownOfText {
-		return s
+	if asJSON {
+		return t.app.voice.JSON(in)
 	}
-	return "… " + string(r[len(r)-shownOfText:])
+	t.app.voice.News("%s, revision %s", s.InferenceFile(), in.Revision)
+	if in.Error != "" {
+		t.app.voice.News("the file on disk is not in force: %s", say.CleanLines(in.Error))
+	}
+	t.app.voice.Result("%s", trimmedEnd(say.CleanLines(in.Text)))
+	return nil
 }
 
 // bookFlags say which part of the book is shown.
 type bookFlags struct {
 	lines  int
+	since  time.Duration // 0: from the beginning
 	follow bool
 	asJSON bool
 }
@@ -120,6 +94,10 @@ func (t target) book(ctx context.Context, f bookFlags, keep func(audit.Event) bo
 	if !s.Exists() {
 		_, err := s.Load()
 		return err
+	}
+	if f.since > 0 {
+		from, all := time.Now().Add(-f.since), keep
+		keep = func(e audit.Event) bool { return !e.Time.Before(from) && all(e) }
 	}
 	if f.asJSON {
 		show = func(e audit.Event) { _ = t.app.voice.JSONLine(e) } // an Event always encodes
@@ -174,3 +152,5 @@ func (t target) follow(ctx context.Context, n int, keep func(audit.Event) bool, 
 		}
 	}
 }
+
+func trimmedEnd(s string) string { return strings.TrimRight(s, "\n") }

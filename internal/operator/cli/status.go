@@ -113,6 +113,7 @@ func (a *app) printContent(b control.BlueprintStatus) {
 }
 
 func (a *app) printInference(i control.InferenceStatus) {
+	defer a.printRest(i)
 	model := cmp.Or(say.Clean(i.Model), "none")
 	if i.Connected {
 		a.voice.Result("Inference %s ← connected", model)
@@ -124,6 +125,27 @@ func (a *app) printInference(i control.InferenceStatus) {
 	}
 	if i.Hint != "" {
 		a.voice.Result("  → %s", say.Clean(i.Hint))
+	}
+}
+
+// printRest is what there is of a policy with more than one target, or with a
+// limit for the day.
+func (a *app) printRest(i control.InferenceStatus) {
+	for _, o := range i.Others {
+		state := "connected"
+		switch {
+		case o.Resting:
+			state = a.voice.Paint("31", "resting") + because(say.Clean(o.Why))
+		case !o.Connected:
+			state = a.voice.Paint("31", "disconnected") + because(say.Clean(o.Why))
+		}
+		a.voice.Result("  also %s ← %s", say.Clean(o.Model), state)
+	}
+	if u := i.Usage; u.TokensMost > 0 {
+		a.voice.Result("  today %d of %d tokens", u.Tokens, u.TokensMost)
+	}
+	if u := i.Usage; u.HasSpend {
+		a.voice.Result("  today %s of %s spent", money(u.Spend), money(u.SpendMost))
 	}
 }
 

@@ -47,6 +47,23 @@ Walls
 	}
 }
 
+// What stands behind the first model, and what was used of the day's limits,
+// comes below the article's line.
+func TestStatusShowsFallbacksAndUsage(t *testing.T) {
+	st := healthy()
+	st.Inference.Others = []control.ProviderStatus{{Model: "nvidia/big", Connected: true}, {Model: "lab/x", Resting: true, Why: "connection refused"}}
+	st.Inference.Usage = control.InferenceUsage{Tokens: 1200, TokensMost: 5000, Spend: 0.4, SpendMost: 2.5, HasSpend: true}
+	const want = `Inference ollama/qwen3:8b ← connected
+  also nvidia/big ← connected
+  also lab/x ← resting: connection refused
+  today 1200 of 5000 tokens
+  today 0.40 of 2.50 spent
+`
+	if got := printed(st); !strings.Contains(got, want) {
+		t.Errorf("got\n%s\nwant in it\n%s", got, want)
+	}
+}
+
 func TestStatusShowsTheSupervisor(t *testing.T) {
 	st := healthy()
 	if got, want := printed(st), "Supervisor confined  open /home/me: permission denied\n"; !strings.Contains(got, want) {

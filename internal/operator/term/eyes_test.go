@@ -112,11 +112,14 @@ func (a awake) Answer(_ context.Context, id string, w control.Answer) (control.A
 }
 func (a awake) ReloadPolicy(context.Context) (r control.Reloaded, _ error)    { return r, nil }
 func (a awake) ReloadInference(context.Context) (r control.Reloaded, _ error) { return r, nil }
-func (a awake) Verify(context.Context) (v control.Verified, _ error)          { return v, nil }
-func (a awake) Stop(context.Context) error                                    { return nil }
-func (a awake) Logs(context.Context, int, bool) (<-chan string, error)        { return nil, nil }
-func (a awake) SSH(context.Context, net.Conn) error                           { return nil }
-func (a awake) Exec(context.Context, *control.Carrier) error                  { return nil }
+func (a awake) Inference(context.Context) (p control.InferencePolicy, _ error) {
+	return p, nil
+}
+func (a awake) Verify(context.Context) (v control.Verified, _ error)   { return v, nil }
+func (a awake) Stop(context.Context) error                             { return nil }
+func (a awake) Logs(context.Context, int, bool) (<-chan string, error) { return nil, nil }
+func (a awake) SSH(context.Context, net.Conn) error                    { return nil }
+func (a awake) Exec(context.Context, *control.Carrier) error           { return nil }
 
 // watched is a home with one sandbox, eyes on it, and what they said.
 func watched(t *testing.T) (*keeper, <-chan tea.Msg) {
