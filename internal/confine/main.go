@@ -217,7 +217,9 @@ func (in *inside) answer() {
 		case spec.OpDialers:
 			in.dialers(m)
 		case spec.OpWho, spec.OpLook:
-			in.lookBeside(m)
+			if !in.look(m, true) {
+				in.lookBeside(m)
+			}
 		}
 		closeAll(fds)
 	}
@@ -226,6 +228,10 @@ func (in *inside) answer() {
 // lookers bounds the questions that are answered at one time. An agent makes
 // them, by connecting; what is asked beyond is answered "cannot be told".
 const lookers = 256
+
+// quickly is how many descriptors are looked at while all else waits, a
+// microsecond or two each: to begin another thread for so few costs more.
+const quickly = 256
 
 // lookBeside answers m beside the rest: looking takes a while on a busy
 // sandbox, and a signal need not wait.
@@ -237,7 +243,7 @@ func (in *inside) lookBeside(m spec.Message) {
 	}
 	go func() {
 		defer in.looking.Add(-1)
-		in.look(m)
+		in.look(m, false)
 	}()
 }
 

@@ -3,11 +3,9 @@ package confine
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
-	"os"
-	"path"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -15,13 +13,16 @@ import (
 )
 
 // look answers who holds a socket, or which program a process is. What cannot
-// be told for sure is an answer without a program.
-func (in *inside) look(m spec.Message) {
+// be told for sure is an answer without a program. Where a quick look is not
+// enough there is no answer, and whole is false.
+func (in *inside) look(m spec.Message, quick bool) (whole bool) {
 	answer := spec.Message{Op: spec.OpHolders, ID: m.ID}
 	pid := m.PID
 	if m.Op == spec.OpWho {
 		var err error
-		if pid, err = in.holder(m.Local, m.Remote); err != nil {
+		if pid, err = in.holder(m.Local, m.Remote, quick); errors.Is(err, errBudget) {
+			return false
+		} else if err != nil {
 			answer.Error = err.Error()
 		}
 	}
@@ -31,6 +32,7 @@ func (in *inside) look(m spec.Message) {
 		}
 	}
 	_ = in.up.Send(answer)
+	return true
 }
 
 // errUnknown means that the holder cannot be told.
@@ -38,65 +40,48 @@ var errUnknown = errors.New("several holders, or one that cannot be read")
 
 // holder is the one process that has the connected TCP socket local → remote
 // open. A process that cannot be read might be a second holder, so there is no
-// answer then.
-func (in *inside) holder(local, remote netip.AddrPort) (int, error) {
+// answer then. A quick look fails with errBudget where it would take longer.
+func (in *inside) holder(local, remote netip.AddrPort, quick bool) (int, error) {
+	budget := math.MaxInt
+	if quick {
+		budget = quickly
+	}
 	inode, err := in.diag.inode(local, remote)
 	if err != nil {
 		return 0, err
 	}
-	link := "socket:[" + strconv.FormatUint(inode, 10) + "]"
-	names, err := readNames("/proc")
-	if err != nil {
-		return 0, err
-	}
-	spawner := in.nursery.spawner()
-	found := 0
-	for _, name := range names {
-		pid, err := strconv.Atoi(name)
-		if err != nil || pid == 1 || pid == spawner {
-			continue
+	want := "socket:[" + strconv.FormatUint(inode, 10) + "]"
+	spawner, found := in.nursery.spawner(), 0
+	var failed error
+	err = eachNumber("/proc", func(pid int) bool {
+		if pid == 1 || pid == spawner {
+			return true
 		}
-		has, err := holds(name, link)
+		has, err := holds(pid, want, &budget)
 		switch {
+		case errors.Is(err, errBudget):
+			failed = err
+		case err != nil && quick: // whether it has ended may take a while to see
+			failed = errBudget
 		case err != nil && ended(pid):
-			continue
 		case err != nil:
-			return 0, fmt.Errorf("%w: process %d: %w", errUnknown, pid, err)
+			failed = fmt.Errorf("%w: process %d: %w", errUnknown, pid, err)
 		case has && found != 0:
-			return 0, errUnknown
+			failed = errUnknown
 		case has:
 			found = pid
 		}
-	}
-	if found == 0 {
+		return failed == nil
+	})
+	switch {
+	case failed != nil:
+		return 0, failed
+	case err != nil:
+		return 0, err
+	case found == 0:
 		return 0, errUnknown
 	}
 	return found, nil
-}
-
-func readNames(dir string) ([]string, error) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return f.Readdirnames(-1)
-}
-
-// holds says whether a descriptor of process pid is link.
-func holds(pid, link string) (bool, error) {
-	dir := "/proc/" + pid + "/fd"
-	fds, err := readNames(dir)
-	if err != nil {
-		return false, err
-	}
-	for _, fd := range fds {
-		// A descriptor that is closed meanwhile is none.
-		if to, err := os.Readlink(dir + "/" + fd); err == nil && to == link {
-			return true, nil
-		}
-	}
-	return false, nil
 }
 
 // plain is a without a zone, and as IPv4 where it is mapped.
@@ -111,18 +96,18 @@ func program(pid int) (spec.Program, bool) {
 	if !ok {
 		return spec.Program{}, false
 	}
-	dir := "/proc/" + strconv.Itoa(pid)
-	exe, err := os.Readlink(dir + "/exe")
+	path := procPath(pid, "exe")
+	exe, err := link(path)
 	if err != nil {
 		return spec.Program{}, false
 	}
 	var st unix.Stat_t
-	if err := unix.Stat(dir+"/exe", &st); err != nil {
+	if err := unix.Stat(path, &st); err != nil {
 		return spec.Program{}, false
 	}
 	p := spec.Program{PID: pid, Exe: exe, Dev: st.Dev, Ino: st.Ino, Name: before.name, Parents: parents(before.parent)}
 	after, ok := stat(pid)
-	again, err := os.Readlink(dir + "/exe")
+	again, err := link(path)
 	if !ok || err != nil || after.started != before.started || again != exe {
 		return spec.Program{}, false
 	}
@@ -136,7 +121,7 @@ const maxParents = 32
 func parents(pid int) []string {
 	var out []string
 	for pid > 1 && len(out) < maxParents {
-		exe, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe")
+		exe, err := link(procPath(pid, "exe"))
 		if err != nil {
 			// The spawner, or an agent that hides: either way the chain ends.
 			return out
@@ -178,41 +163,4 @@ func endsSoon(pid int) bool {
 			return n == 1
 		}
 	}
-}
-
-// process is what proc_pid_stat(5) tells.
-type process struct {
-	name    string
-	parent  int
-	leaving bool // has begun to exit, or is a zombie
-	threads int
-	started string // clock ticks after boot
-}
-
-// exiting is PF_EXITING of linux/sched.h.
-const exiting = 4
-
-func stat(pid int) (process, bool) {
-	b, err := os.ReadFile(path.Join("/proc", strconv.Itoa(pid), "stat"))
-	if err != nil {
-		return process{}, false
-	}
-	// The name may hold anything, brackets too; what follows the last one may
-	// not.
-	text := string(b)
-	open, end := strings.IndexByte(text, '('), strings.LastIndexByte(text, ')')
-	if open < 0 || end < open {
-		return process{}, false
-	}
-	f := strings.Fields(text[end+1:])
-	if len(f) < 20 {
-		return process{}, false
-	}
-	p := process{name: text[open+1 : end], started: f[19]}
-	parent, err1 := strconv.Atoi(f[1])
-	flags, err2 := strconv.ParseUint(f[6], 10, 64)
-	threads, err3 := strconv.Atoi(f[17])
-	p.parent, p.threads = parent, threads
-	p.leaving = f[0] == "Z" || f[0] == "X" || flags&exiting != 0
-	return p, err1 == nil && err2 == nil && err3 == nil
 }
