@@ -43,7 +43,7 @@ func measureOpenclaw(ctx context.Context, g *ground) ([]row, error) {
 	if err := g.warmStore(); err != nil {
 		return nil, err
 	}
-	total, err := g.onboard(ctx, name, "--agent", "openclaw")
+	total, err := g.onboard(ctx, name, "--agent", "openclaw", "--blueprint", "openclaw@0.1.0")
 	s := state.Home{Dir: g.home()}.Sandbox(name)
 	if s.Exists() {
 		defer func() { _ = g.destroy(name) }() // the ground's folder goes with all that is left

@@ -57,7 +57,7 @@ if "$nemoclaw" list --json 2>/dev/null | grep -q '"demo"'; then
   "$nemoclaw" demo set-model "ollama/$model" >/dev/null
   show demo start
 else
-  show onboard --yes --name demo --inference-url "$url" --model "$model"
+  show onboard --yes --name demo --blueprint openclaw@0.1.0 --inference-url "$url" --model "$model"
 fi
 
 step "One message to the agent"

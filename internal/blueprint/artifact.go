@@ -1,6 +1,7 @@
 package blueprint
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -20,8 +21,12 @@ type Artifact struct {
 }
 
 // Load gives the bytes of one blob of an artifact, checked or not: the caller
-// of Load checks them.
+// of Load checks them. For a layer it may say ErrLater.
 type Load func(Blob) ([]byte, error)
+
+// ErrLater leaves a layer, which may be large, out of an Artifact: who unpacks
+// it reads and checks it.
+var ErrLater = errors.New("a layer is read when it is unpacked")
 
 // OpenArtifact reads the OCI image manifest of a blueprint whose digest is
 // known, and what it names.
@@ -66,6 +71,9 @@ func (a Artifact) Lock() (Lock, error) {
 // take loads one blob and keeps it if it is what its descriptor says.
 func (a *Artifact) take(b Blob, load Load) ([]byte, error) {
 	body, err := load(b)
+	if b.MediaType == TypeLayer && err == ErrLater {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -47,6 +47,14 @@ func (m Manifest) check() error {
 			return err
 		}
 	}
+	if len(m.Layers) > maxList {
+		return fmt.Errorf("layers: %d: want at most %d", len(m.Layers), maxList)
+	}
+	for _, blob := range m.Blobs() {
+		if layer := slices.Contains(m.Layers, blob); layer != (blob.MediaType == TypeLayer) {
+			return fmt.Errorf("file %q: media type %q in the wrong place", clip(blob.Title), clip(blob.MediaType))
+		}
+	}
 	if m.Packages != nil {
 		return m.Packages.check()
 	}
@@ -190,7 +198,11 @@ func (b Blob) check() error {
 	if b.Digest.Algorithm() != "sha256" {
 		return fmt.Errorf("file %q: digest %s: want sha256", clip(b.Title), b.Digest.Short())
 	}
-	if !mediaTypes[b.MediaType] || b.Size < 0 || b.Size > MaxBlob {
+	most := int64(MaxBlob)
+	if b.MediaType == TypeLayer {
+		most = MaxLayer
+	}
+	if !mediaTypes[b.MediaType] || b.Size < 0 || b.Size > most {
 		return fmt.Errorf("file %q: media type %q with %d bytes: not one of a blueprint", clip(b.Title), clip(b.MediaType), b.Size)
 	}
 	if !fs.ValidPath(b.Title) || strings.Contains(b.Title, "/") || b.Title == "." || !plain(b.Title) {

@@ -17,8 +17,15 @@ type Manifest struct {
 	Identity
 	Policies Policies  `json:"policies"`
 	Seeds    []Seed    `json:"seeds,omitempty"`
-	Packages *Packages `json:"packages,omitempty"` // none: nothing but the base
+	Packages *Packages `json:"packages,omitempty"`
+	// Layers are archives of files (tar, gzip) that are unpacked into
+	// ContentDir, one over the other; no two may bring the same file.
+	Layers []Blob `json:"layers,omitempty"`
 }
+
+// HasContent says whether there is anything to unpack; without, a blueprint is
+// nothing but its base.
+func (m Manifest) HasContent() bool { return m.Packages != nil || len(m.Layers) > 0 }
 
 // Addition is a file laid among the unpacked packages. It cannot take the
 // place of a file that a package brings.
@@ -154,6 +161,7 @@ func (m Manifest) Blobs() []Blob {
 			all = append(all, added.File)
 		}
 	}
+	all = append(all, m.Layers...)
 	var once []Blob
 	seen := map[Digest]bool{}
 	for _, blob := range all {

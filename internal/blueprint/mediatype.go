@@ -9,6 +9,7 @@ const (
 	TypeSeed          = "application/vnd.nemoclaw.seed.v1"
 	TypeAddition      = "application/vnd.nemoclaw.addition.v1"
 	TypeNpmLock       = "application/vnd.nemoclaw.npm-lock.v3+json"
+	TypeLayer         = "application/vnd.nemoclaw.layer.v1.tar+gzip"
 	TypeImage         = "application/vnd.oci.image.manifest.v1+json"
 )
 
@@ -16,6 +17,9 @@ const (
 // not blobs of the artifact; they have bounds of their own).
 const MaxBlob = 16 << 20
 
+// MaxLayer is the most bytes that a layer may have as it is packed.
+const MaxLayer = 192 << 20
+
 var mediaTypes = map[string]bool{
-	TypeManifest: true, TypeNetworkPolicy: true, TypeInference: true, TypeSeed: true, TypeAddition: true, TypeNpmLock: true,
+	TypeManifest: true, TypeNetworkPolicy: true, TypeInference: true, TypeSeed: true, TypeAddition: true, TypeNpmLock: true, TypeLayer: true,
 }

@@ -27,6 +27,14 @@ type recipe struct {
 		Fill bool   `yaml:"fill"`
 		File string `yaml:"file"`
 	} `yaml:"seeds"`
+	// Files are laid into the content: a file or a whole folder of the recipe.
+	Files []struct {
+		Path string `yaml:"path"`
+		Mode string `yaml:"mode"` // of a file; 0644 where it is left out
+		File string `yaml:"file"`
+	} `yaml:"files"`
+	// Run are commands, each with its arguments, that make more files.
+	Run      [][]string `yaml:"run"`
 	Packages *struct {
 		Lock      string `yaml:"lock"`
 		Additions []struct {
@@ -40,11 +48,24 @@ type recipe struct {
 }
 
 // Build makes the artifact of the recipe in dir. The same files always give
-// the same digest: neither time nor machine go into it.
-func Build(dir fs.FS) (Artifact, error) {
+// the same digest: neither time, machine nor user go into it.
+func Build(dir fs.FS) (Artifact, error) { return BuildWith(dir, nil) }
+
+// Commands are what the recipe in dir wants run before BuildWith, in a sandbox
+// that reaches nothing.
+func Commands(dir fs.FS) ([][]string, error) {
+	r, err := readRecipe(dir)
+	return r.Run, err
+}
+
+// BuildWith is Build of a recipe whose commands have made tree; nil is none.
+func BuildWith(dir, tree fs.FS) (Artifact, error) {
 	r, err := readRecipe(dir)
 	if err != nil {
 		return Artifact{}, err
+	}
+	if (tree == nil) != (len(r.Run) == 0) {
+		return Artifact{}, fmt.Errorf("build %s: the recipe runs commands, and there is nothing that they made, or the other way round", r.Ref())
 	}
 	files := shelf{dir: dir, files: map[Digest][]byte{}}
 	m := Manifest{Format: r.Format, Identity: r.Identity}
@@ -59,6 +80,12 @@ func Build(dir fs.FS) (Artifact, error) {
 		for _, added := range p.Additions {
 			m.Packages.Additions = append(m.Packages.Additions, Addition{Path: added.Path, File: files.blob(added.File, TypeAddition)})
 		}
+	}
+	if len(r.Files) > 0 {
+		m.Layers = append(m.Layers, files.layer("files.tar.gz", m.Published, r.laid(dir)))
+	}
+	if tree != nil {
+		m.Layers = append(m.Layers, files.layer("run.tar.gz", m.Published, whole(tree)))
 	}
 	if files.err != nil {
 		return Artifact{}, fmt.Errorf("build %s: %w", m.Ref(), files.err)

@@ -40,7 +40,7 @@ func TestDamagedBlueprint(t *testing.T) {
 // and nothing half-made is left.
 func TestRegistryThatLies(t *testing.T) {
 	h := newHome(t)
-	r := h.refuses(1, []string{"error: "}, "onboard", "--yes", "--name", "claw", "--inference-url", modelServer(t), "--model", "tiny")
+	r := h.refuses(1, []string{"error: "}, "onboard", "--yes", "--name", "claw", "--blueprint", "openclaw@0.1.0", "--inference-url", modelServer(t), "--model", "tiny")
 	if !strings.Contains(r.err, "mismatch") {
 		t.Logf("refused with: %s", r.err)
 	}

@@ -101,6 +101,11 @@ func (h *home) command(ctx context.Context, stdin io.Reader, args ...string) *ex
 func (h *home) run(ctx context.Context, stdin io.Reader, args ...string) result {
 	ctx, cancel := context.WithTimeout(ctx, 2*patience)
 	defer cancel()
+	return h.runFor(ctx, stdin, args...)
+}
+
+// runFor is run for as long as ctx lasts.
+func (h *home) runFor(ctx context.Context, stdin io.Reader, args ...string) result {
 	c := h.command(ctx, stdin, args...)
 	var out, err bytes.Buffer
 	c.Stdout, c.Stderr = &out, &err

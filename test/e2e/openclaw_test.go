@@ -34,7 +34,7 @@ func TestOpenClaw(t *testing.T) {
 	}
 	defer taken.Close()
 	began := time.Now()
-	h.must("onboard", "--yes", "--name", "claw", "--inference-url", models.URL, "--model", "tiny")
+	h.must("onboard", "--yes", "--name", "claw", "--blueprint", "openclaw@0.1.0", "--inference-url", models.URL, "--model", "tiny")
 	t.Logf("onboarded in %s", time.Since(began).Round(time.Second/10))
 	c := &claw{box{h, "claw"}, models}
 	for _, step := range []struct {

@@ -17,7 +17,7 @@ import (
 
 const (
 	maxManifest = 1 << 20
-	maxAll      = 256 << 20 // bytes of one blueprint's files
+	maxAll      = 400 << 20 // bytes of one blueprint's files
 
 	signatureType = "application/vnd.nemoclaw.signature.v1"
 	noteType      = "application/vnd.nemoclaw.signature.v1+note"

@@ -1,6 +1,9 @@
 package store
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // bounds are what a package and a blueprint may at most be; they stop a
 // tarball that is a bomb, long before the disk is full.
@@ -30,7 +33,15 @@ type Hostile struct {
 
 func (h *Hostile) Error() string {
 	if h.Entry == "" {
-		return fmt.Sprintf("unpack package %s: %s", h.Package, h.Why)
+		return fmt.Sprintf("unpack %s: %s", h.kind(), h.Why)
 	}
-	return fmt.Sprintf("unpack package %s: entry %q: %s", h.Package, h.Entry, h.Why)
+	return fmt.Sprintf("unpack %s: entry %q: %s", h.kind(), h.Entry, h.Why)
+}
+
+// kind names a package so; a layer says itself what it is.
+func (h *Hostile) kind() string {
+	if strings.HasPrefix(h.Package, "layer ") {
+		return h.Package
+	}
+	return "package " + h.Package
 }

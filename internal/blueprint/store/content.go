@@ -96,12 +96,18 @@ func (n *NoRoom) Hint() string {
 }
 
 // room asks before the work begins whether it can end.
-func (s *Store) room(p *blueprint.Packages) error {
+func (s *Store) room(m blueprint.Manifest) error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(s.dir, &st); err != nil {
 		return nil // the writes will tell
 	}
-	have, need := int64(st.Bavail)*st.Bsize, p.Download+p.Unpacked
+	have, need := int64(st.Bavail)*st.Bsize, int64(0)
+	if p := m.Packages; p != nil {
+		need = p.Download + p.Unpacked
+	}
+	for _, l := range m.Layers {
+		need += 3 * l.Size // a guess, since nothing says it; the writes will tell
+	}
 	if have < need {
 		return &NoRoom{Dir: s.dir, Need: need, Have: have}
 	}
@@ -122,7 +128,7 @@ func (s *Store) unpackAll(ctx context.Context, a blueprint.Artifact, packages []
 			os.RemoveAll(dir)
 		}
 	}()
-	m, end := start(ctx, p, Step{Phase: Unpacking, FilesTotal: len(packages), BytesTotal: a.Manifest.Packages.Unpacked})
+	m, end := start(ctx, p, Step{Phase: Unpacking, FilesTotal: len(packages), BytesTotal: unpackedSize(a.Manifest)})
 	defer func() { end(err) }()
 	entries, err := s.fill(ctx, dir, a, packages, m)
 	if err != nil {
@@ -183,12 +189,27 @@ func (s *Store) fill(ctx context.Context, dir string, a blueprint.Artifact, pack
 	if err != nil {
 		return nil, err
 	}
+	layers, err := s.layers(ctx, tree, a, m)
+	if err != nil {
+		return nil, err
+	}
+	entries = slices.Concat(entries, layers)
+	if a.Manifest.Packages == nil {
+		return entries, nil
+	}
 	entries, err = remove(tree, a, entries)
 	if err != nil {
 		return nil, err
 	}
 	added, err := add(tree, a)
 	return slices.Concat(entries, links, added), err
+}
+
+func unpackedSize(m blueprint.Manifest) int64 {
+	if m.Packages == nil {
+		return 0
+	}
+	return m.Packages.Unpacked
 }
 
 // remove takes away the files that the blueprint leaves out. One that is not

@@ -24,5 +24,6 @@
 // Fails:   closed, with a *blueprint.Mismatch where bytes are not the right
 // ones. Nothing is unpacked before all bytes are checked, and nothing damaged
 // is mended in silence.
-// Proved by: TestEnsure*, TestTarballRefused, TestVerifyFinds, TestCacheTampered, TestClear*, TestTwoProcesses.
+// Proved by: TestEnsure*, TestTarballRefused, TestVerifyFinds, TestCacheTampered, TestClear*, TestTwoProcesses,
+// TestLayerRefused, TestLayerSwapped, TestDiskFull, FuzzLayer.
 package store

@@ -62,7 +62,7 @@ func (s *Store) lockFor(ctx context.Context, a blueprint.Artifact, waiting func(
 // ready gives the content of a, made now if it is not here.
 func (s *Store) ready(ctx context.Context, a blueprint.Artifact, p Progress) (Content, error) {
 	c := Content{Manifest: a.Manifest, Digest: a.Digest, Artifact: a}
-	if a.Manifest.Packages == nil {
+	if !a.Manifest.HasContent() {
 		return c, nil
 	}
 	found, err := s.unpacked(a.Digest)
@@ -89,8 +89,11 @@ func (s *Store) build(ctx context.Context, a blueprint.Artifact, p Progress) err
 	if err != nil {
 		return err
 	}
-	if err := s.room(a.Manifest.Packages); err != nil {
+	if err := s.room(a.Manifest); err != nil {
 		return err
+	}
+	if len(packages) == 0 {
+		return s.unpackAll(ctx, a, nil, p)
 	}
 	m, end := start(ctx, p, Step{Phase: Fetching, FilesTotal: len(packages), BytesTotal: a.Manifest.Packages.Download})
 	err = s.fetch(ctx, packages, m)

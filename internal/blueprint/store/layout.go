@@ -70,7 +70,12 @@ func (s *Store) open(d blueprint.Digest) (blueprint.Artifact, error) {
 	if err != nil {
 		return blueprint.Artifact{}, err
 	}
-	return blueprint.OpenArtifact(d, image, func(b blueprint.Blob) ([]byte, error) { return s.blob(b.Digest) })
+	return blueprint.OpenArtifact(d, image, func(b blueprint.Blob) ([]byte, error) {
+		if b.MediaType == blueprint.TypeLayer {
+			return nil, blueprint.ErrLater
+		}
+		return s.blob(b.Digest)
+	})
 }
 
 // blob reads the bytes called d; whether they are is for the caller to check.
@@ -98,17 +103,31 @@ func (s *Store) keep(ctx context.Context, a blueprint.Artifact) error {
 }
 
 func (s *Store) keepBlob(a blueprint.Artifact, d blueprint.Digest, body []byte) error {
-	have, err := readBounded(s.blobPath(d))
+	got, err := sumOf(s.blobPath(d), d)
 	if errors.Is(err, fs.ErrNotExist) {
 		return put(s.blobPath(d), body)
 	}
 	if err != nil {
 		return err
 	}
-	if got := blueprint.Sum(have); got != d {
+	if got != d {
 		return &blueprint.Mismatch{Blueprint: a.Manifest.Ref().String(), What: "cached file", Want: d, Got: got}
 	}
 	return nil
+}
+
+// sumOf hashes a file as it lies on disk.
+func sumOf(file string, like blueprint.Digest) (blueprint.Digest, error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := like.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return blueprint.Finish(h), nil
 }
 
 // enter names a in index.json.

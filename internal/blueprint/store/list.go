@@ -55,7 +55,7 @@ func (s *Store) info(a blueprint.Artifact) (Info, error) {
 		Digest:   a.Digest,
 		Builtin:  slices.ContainsFunc(s.builtin, func(b blueprint.Artifact) bool { return b.Digest == a.Digest }),
 		Cached:   slices.Contains(digests, a.Digest),
-		Ready:    a.Manifest.Packages == nil,
+		Ready:    !a.Manifest.HasContent(),
 		Artifact: a,
 	}
 	lock, err := a.Lock()

@@ -150,7 +150,7 @@ func tarFile(name, body string) part {
 }
 
 // tgz makes a tarball of parts and headers.
-func tgz(t *testing.T, parts ...any) []byte {
+func tgz(t testing.TB, parts ...any) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	zip := gzip.NewWriter(&out)

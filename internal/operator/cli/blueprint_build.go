@@ -2,13 +2,19 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
 	"github.com/nemoclaw/nemoclaw/internal/blueprint/store"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
+	"github.com/nemoclaw/nemoclaw/internal/state"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor"
 )
 
 func (a *app) blueprintBuildCommand() *cobra.Command {
@@ -21,7 +27,25 @@ func (a *app) blueprintBuildCommand() *cobra.Command {
 }
 
 func (a *app) blueprintBuild(ctx context.Context, dir string) error {
-	made, err := blueprint.Build(os.DirFS(dir))
+	root, err := os.OpenRoot(dir) // a recipe that leads out of its folder is refused
+	if err != nil {
+		return fmt.Errorf("build: %w", err)
+	}
+	defer root.Close()
+	commands, err := blueprint.Commands(root.FS())
+	if err != nil {
+		return err
+	}
+	var tree fs.FS
+	if len(commands) > 0 {
+		made, done, err := a.runRecipe(ctx, dir, commands)
+		if err != nil {
+			return err
+		}
+		defer done()
+		tree = made
+	}
+	made, err := blueprint.BuildWith(root.FS(), tree)
 	if err != nil {
 		return err
 	}
@@ -32,7 +56,47 @@ func (a *app) blueprintBuild(ctx context.Context, dir string) error {
 	if err := blueprints.Add(ctx, made, store.Any); err != nil {
 		return err
 	}
-	a.voice.News("%s is here: nemoclaw onboard --blueprint %s", say.Clean(made.Manifest.Ref().String()), say.Clean(made.Manifest.Ref().String()))
+	ref := say.Clean(made.Manifest.Ref().String())
+	a.voice.News("%s is here: nemoclaw onboard --blueprint %s", ref, ref)
 	a.voice.Result("%s", made.Digest)
 	return nil
+}
+
+// runRecipe runs a recipe's commands one after the other, each in a throw-away
+// sandbox that reaches nothing: the recipe's folder is at /sandbox/recipe,
+// read-only, and what they leave in /sandbox/content goes into the blueprint.
+func (a *app) runRecipe(ctx context.Context, dir string, commands [][]string) (fs.FS, func(), error) {
+	content, err := os.MkdirTemp("", "nemoclaw-build-")
+	if err != nil {
+		return nil, nil, fmt.Errorf("build: %w", err)
+	}
+	drop := func() { _ = os.RemoveAll(content) }
+	recipe, err := filepath.Abs(dir)
+	if err != nil {
+		drop()
+		return nil, nil, fmt.Errorf("build: %w", err)
+	}
+	for _, argv := range commands {
+		code, err := supervisor.RunOnce(ctx, supervisor.Once{
+			Command: argv,
+			Env:     []string{"SOURCE_DATE_EPOCH=0"}, // so that tools write no time of their own
+			Mounts: []state.Mount{
+				{Host: recipe, Sandbox: "/sandbox/recipe", ReadOnly: true},
+				{Host: content, Sandbox: "/sandbox/content"},
+			},
+		})
+		if err == nil && code != 0 {
+			err = fmt.Errorf("exit code %d", code)
+		}
+		if err != nil {
+			drop()
+			return nil, nil, fmt.Errorf("build: run %s: %w", strings.Join(argv, " "), err)
+		}
+	}
+	root, err := os.OpenRoot(content)
+	if err != nil {
+		drop()
+		return nil, nil, fmt.Errorf("build: %w", err)
+	}
+	return root.FS(), func() { root.Close(); drop() }, nil
 }
