@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"encoding/json"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -40,14 +39,10 @@ func TestAllowedHostIsReallyDialled(t *testing.T) {
 // Each client asks as it always does, told nothing of walls or proxies.
 func TestEveryClientGetsThrough(t *testing.T) {
 	b := newShell(t, article)
-	self, err := os.ReadFile("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.put("/sandbox/get", self)
+	b.put("/sandbox/get", self(t))
 	for _, c := range []struct{ needs, script string }{
 		{"curl", `curl -fsS https://api.github.com/curl`},
-		{"node", `NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt node -e 'fetch("https://api.github.com/node").then(r => r.text()).then(console.log)'`},
+		{"node", `node -e 'fetch("https://api.github.com/node").then(r => r.text()).then(console.log)'`},
 		{"python3", `python3 -c 'import urllib.request; print(urllib.request.urlopen("https://api.github.com/python3").read().decode())'`},
 		{"go", `/sandbox/get -get https://api.github.com/go`},
 		{"git", `git ls-remote https://api.github.com/git; true`},
