@@ -1,19 +1,18 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/nemoclaw/nemoclaw/internal/audit"
 	"github.com/nemoclaw/nemoclaw/internal/authority"
@@ -35,6 +34,9 @@ type Once struct {
 	PolicyFile string   // "" denies everything
 	Mounts     []state.Mount
 	TTY        bool
+	// Signals are the command's; one that comes before it runs ends the start.
+	// They are the caller's to begin, early, since that takes 0.3 ms. May be nil.
+	Signals <-chan os.Signal
 	// Begun is what BeginOnce gave, when it was called before. nil begins now.
 	Begun *launch.Expected
 	// Secret gives the value of a rule's credential. Nil: there is none.
@@ -83,11 +85,29 @@ func RunOnce(ctx context.Context, o Once) (code int, err error) {
 	defer os.RemoveAll(dir) // what the command left; its own user's files
 	k := &once{refused: map[refusal]*counted{}}
 	defer func() { os.RemoveAll(k.trust) }()
+	ctx, k.stop = context.WithCancel(ctx)
+	defer k.stop()
+	go k.passSignals(ctx, o.Signals)
 	if err := k.start(ctx, o, rules, dir); err != nil {
 		return 0, err
 	}
 	defer k.end(o)
 	return k.run(ctx, o)
+}
+
+func (k *once) passSignals(ctx context.Context, from <-chan os.Signal) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-from:
+			if p := k.running.Load(); p != nil {
+				_ = p.Signal(s.(syscall.Signal)) // one that has ended needs none
+			} else {
+				k.stop()
+			}
+		}
+	}
 }
 
 func oncePolicy(file string) (*policy.Policy, error) {
@@ -104,7 +124,8 @@ type once struct {
 	stop context.CancelFunc
 	all  sync.WaitGroup
 	// silent, when closed, ends the answering of refused calls.
-	silent *os.File
+	silent  *os.File
+	running atomic.Pointer[launch.Process] // once it does
 	// alone says that nothing of the command is left inside.
 	alone bool
 	// trust is the folder of certificates; "" for none.
@@ -137,7 +158,6 @@ func (k *once) start(ctx context.Context, o Once, rules *policy.Policy, dir stri
 	if k.box, err = o.Begun.Start(ctx, s); err != nil {
 		return err
 	}
-	ctx, k.stop = context.WithCancel(ctx)
 	k.gate = egress.New(egress.Config{
 		Policy: func() *policy.Policy { return rules },
 		Record: onceEvents{k},
@@ -148,7 +168,12 @@ func (k *once) start(ctx context.Context, o Once, rules *policy.Policy, dir stri
 		Leaf:     leaf,
 		Secret:   o.Secret,
 	})
-	return k.serve(ctx)
+	for _, h := range k.box.Sockets() {
+		if h.Use == spec.Refused {
+			forgetProof(h.File) // before anything else can be refused
+		}
+	}
+	return nil
 }
 
 // readable gives the sandbox an authority of its own, in a folder that ends with
@@ -193,7 +218,6 @@ func (k *once) serve(ctx context.Context) error {
 				k.all.Go(func() { _ = k.gate.ServeNames(ctx, u) })
 			}
 		case spec.Refused:
-			forgetProof(h.File)
 			k.all.Go(func() { _ = k.gate.ServeRefused(ctx, h.File) })
 			continue // the gate owns it
 		}
@@ -219,26 +243,34 @@ func (k *once) run(ctx context.Context, o Once) (int, error) {
 		c.Env = append(c.Env, "TERM="+os.Getenv("TERM"))
 		c.Rows, c.Cols = session.WindowSize(os.Stdin)
 	}
-	p, err := k.box.Run(ctx, c)
+	p, err := k.begin(ctx, c)
 	if err != nil {
 		return 0, err
 	}
 	defer p.Close()
-	passed := make(chan os.Signal, 8)
-	signal.Notify(passed, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
-	defer signal.Stop(passed)
-	go func() {
-		for s := range passed {
-			_ = p.Signal(s.(syscall.Signal)) // one that has ended needs none
-		}
-	}()
-	defer close(passed)
+	k.running.Store(p)
 	code, sig, err := session.Attach(p, o.TTY, os.Stdin, os.Stdout, os.Stderr)
 	k.alone = p.Alone()
 	if sig != 0 {
 		code = 128 + int(sig)
 	}
 	return code, err
+}
+
+// begin starts the command, and meanwhile what serves it: whoever is faster
+// waits, a connection or a refused call too.
+func (k *once) begin(ctx context.Context, c spec.Command) (p *launch.Process, err error) {
+	begun := make(chan struct{})
+	go func() {
+		defer close(begun)
+		p, err = k.box.Run(ctx, c)
+	}()
+	failed := k.serve(ctx)
+	<-begun
+	if err == nil && failed != nil {
+		_ = p.Close()
+	}
+	return p, cmp.Or(err, failed)
 }
 
 func (k *once) end(o Once) {

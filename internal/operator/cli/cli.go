@@ -26,7 +26,9 @@ type app struct {
 	voice  *say.Voice
 	home   state.Home
 	driver driver.Driver
-	begun  *launch.Expected // the sandbox of a run, since the first moment; nil elsewhere
+	// The sandbox of a run and its signals, since the first moment; nil elsewhere.
+	begun   *launch.Expected
+	signals <-chan os.Signal
 }
 
 // Run does what args say (args[0] is the program's name) and returns the exit

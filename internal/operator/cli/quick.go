@@ -23,6 +23,7 @@ func (a *app) quick(args []string) (c *cobra.Command, rest []string, ok bool) {
 	case len(args) > 0 && args[0] == "run":
 		// The sandbox is born while its command line is read. One that turns
 		// out wrong ends this process, and so what was begun.
+		a.signals = signals()
 		a.begun = supervisor.BeginOnce(early.Program())
 		return a.runCommand(), args[1:], true
 	case len(args) > 1 && args[1] == "exec":

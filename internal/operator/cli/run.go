@@ -60,6 +60,7 @@ func (a *app) run(ctx context.Context, argv []string, f runFlags) error {
 		Refused:    a.tellRefused,
 		Begun:      a.begun,
 		Secret:     a.storedSecret,
+		Signals:    a.signals,
 	})
 	if err != nil {
 		return notStarted(err)
