@@ -45,6 +45,9 @@ func Widenable(name string) (left string, ok bool) {
 
 // Check says what is wrong with c.
 func (c Choice) Check() error {
+	if len(c.Allow) == 0 {
+		return nil // as nearly always, and making the table takes 0.2 ms
+	}
 	names := Names()
 	for _, name := range c.Allow {
 		if !slices.Contains(names, name) {

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -37,12 +38,12 @@ const (
 	longest  = 16 << 10
 )
 
-var plainID = regexp.MustCompile(`^[a-z0-9]{1,32}$`)
+var plainID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9]{1,32}$`) }) // compiled when first used
 
 // check refuses what no question of a desk can be.
 func (q Question) check() error {
 	switch {
-	case !plainID.MatchString(q.ID):
+	case !plainID().MatchString(q.ID):
 		return fmt.Errorf("id %.40q", q.ID)
 	case q.Port < 1 || q.Port > 65535:
 		return fmt.Errorf("port %d", q.Port)
