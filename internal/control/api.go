@@ -19,6 +19,7 @@ import (
 //	POST /v1/stop                       -> {} once the sandbox is gone
 //	GET  /v1/events?follow=1            audit.Event, as server-sent events ("data: {…}"), from now on
 //	                                    view=1: an operator sees them, and can answer
+//	GET  /v1/calls?follow=1             Underway, as server-sent events: model calls as they are answered, from now on
 //	GET  /v1/logs?lines=100&follow=1    text lines of the agent's output, as server-sent events (data: a JSON string)
 //	POST /v1/ssh                        101, then the SSH protocol (connect, exec, copy)
 
@@ -145,6 +146,20 @@ type Approval struct {
 	Address string    `json:"address,omitempty"` // where the question is about an allowed name's private address
 	Until   time.Time `json:"until,omitzero"`
 	Notice  string    `json:"notice,omitempty"` // what a person should look at twice
+}
+
+// Underway is a model call that is being answered, as far as it has come. When
+// it ends its event follows, with all of it.
+type Underway struct {
+	ID      uint64    `json:"id"` // of this run of the supervisor
+	Time    time.Time `json:"time"`
+	Program string    `json:"program"`
+	API     string    `json:"api"`
+	Asked   string    `json:"asked"`
+	Given   string    `json:"given"`  // provider/model that is asked now
+	Answer  string    `json:"answer"` // its last words; none with log: metadata
+	Millis  int64     `json:"ms"`     // since it began
+	Ended   bool      `json:"ended"`
 }
 
 // Answer is the operator's word on one question.

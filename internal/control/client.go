@@ -117,6 +117,16 @@ func (c *Client) View(ctx context.Context) (*Stream[audit.Event], error) {
 	return newStream[audit.Event](body), nil
 }
 
+// Calls follows model calls as they are answered. ctx bounds the stream's whole
+// life.
+func (c *Client) Calls(ctx context.Context) (*Stream[Underway], error) {
+	body, err := c.do(ctx, http.MethodGet, "/v1/calls?follow=1", nil)
+	if err != nil {
+		return nil, err
+	}
+	return newStream[Underway](body), nil
+}
+
 // Logs yields the last lines of the agent's output and, with follow, what
 // comes. ctx bounds the stream's whole life.
 func (c *Client) Logs(ctx context.Context, lines int, follow bool) (*Stream[string], error) {

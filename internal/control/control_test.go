@@ -58,6 +58,12 @@ func (f *fake) ReloadInference(context.Context) (Reloaded, error) {
 func (f *fake) Inference(context.Context) (InferencePolicy, error) {
 	return InferencePolicy{Revision: "0123456789ab", Text: "log: full\n"}, nil
 }
+func (f *fake) Calls(context.Context) (<-chan Underway, error) {
+	out := make(chan Underway, 1)
+	out <- Underway{ID: 7, Answer: "\x1b[31m as far"}
+	close(out)
+	return out, nil
+}
 func (f *fake) Watched() func() {
 	f.views.Add(1)
 	return func() { f.views.Add(-1) }
@@ -278,6 +284,20 @@ func TestViewsAreCounted(t *testing.T) {
 				t.Fatal("a view that was closed still counts")
 			}
 		}
+	}
+}
+
+func TestCalls(t *testing.T) {
+	stream, err := Dial(serve(t, newFake())).Calls(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	if got, err := stream.Next(); err != nil || got.ID != 7 || got.Answer != "\x1b[31m as far" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err := stream.Next(); !errors.Is(err, io.EOF) {
+		t.Errorf("after the last: %v, want EOF", err)
 	}
 }
 

@@ -33,6 +33,7 @@ func (a *api) routes() http.Handler {
 		return struct{}{}, a.sandbox.Stop(ctx)
 	}))
 	mux.HandleFunc("GET /v1/events", a.events)
+	mux.HandleFunc("GET /v1/calls", a.calls)
 	mux.HandleFunc("GET /v1/logs", a.logs)
 	mux.HandleFunc("POST /v1/ssh", a.upgrade(hail.SSH, func(ctx context.Context, c *Carrier) error { return a.sandbox.SSH(ctx, c) }))
 	mux.HandleFunc("POST /v1/exec", a.upgrade(hail.Exec, a.sandbox.Exec))
@@ -138,6 +139,15 @@ func (a *api) logs(w http.ResponseWriter, r *http.Request) {
 		lines = n
 	}
 	source, err := a.sandbox.Logs(r.Context(), lines, r.FormValue("follow") == "1")
+	if err != nil {
+		refuse(w, http.StatusConflict, err)
+		return
+	}
+	stream(w, r, source)
+}
+
+func (a *api) calls(w http.ResponseWriter, r *http.Request) {
+	source, err := a.sandbox.Calls(r.Context())
 	if err != nil {
 		refuse(w, http.StatusConflict, err)
 		return

@@ -25,6 +25,9 @@ type Sandbox interface {
 	Stop(ctx context.Context) error
 	// Events yields durable events from now on, until ctx ends or the book closes.
 	Events(ctx context.Context) (<-chan audit.Event, error)
+	// Calls yields model calls as they are answered, from now on, until ctx ends.
+	// A reader that is slow misses steps, never an end.
+	Calls(ctx context.Context) (<-chan Underway, error)
 	// Watched is told that an operator's view follows the events, and gives what
 	// to call when it does no more.
 	Watched() (left func())

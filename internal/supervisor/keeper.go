@@ -47,6 +47,7 @@ type keeper struct {
 	gate     *egress.Gate
 	router   *inference.Router
 	clerk    *clerk.Clerk
+	speaking underway      // model calls that are being answered
 	upstream *upstream     // nil where the network is left without a proxy
 	bell     *bell.Bell    // nil where no command is to be run
 	views    atomic.Int32  // operators that watch

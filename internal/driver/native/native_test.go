@@ -85,10 +85,11 @@ type keeper struct {
 func (k keeper) Status(context.Context) control.Status {
 	return control.Status{Name: k.name, State: control.Running, Healthy: true, SupervisorPID: os.Getpid()}
 }
-func (k keeper) Watched() func()                                       { return func() {} }
-func (k keeper) Verify(context.Context) (v control.Verified, _ error)  { return v, nil }
-func (k keeper) Stop(context.Context) error                            { k.end(); return nil }
-func (k keeper) Approvals(context.Context) ([]control.Approval, error) { return nil, nil }
+func (k keeper) Calls(context.Context) (<-chan control.Underway, error) { return nil, nil }
+func (k keeper) Watched() func()                                        { return func() {} }
+func (k keeper) Verify(context.Context) (v control.Verified, _ error)   { return v, nil }
+func (k keeper) Stop(context.Context) error                             { k.end(); return nil }
+func (k keeper) Approvals(context.Context) ([]control.Approval, error)  { return nil, nil }
 func (k keeper) ReloadPolicy(context.Context) (control.Reloaded, error) {
 	return control.Reloaded{}, nil
 }

@@ -42,6 +42,7 @@ func (x *exchange) attempt(t policy.Target) *refusal {
 	if no := x.unaffordable(); no != nil {
 		return no
 	}
+	x.tell(x.router.now(), true)
 	done, no := x.router.breakers.of(t).enter()
 	if no != nil {
 		return no

@@ -42,6 +42,9 @@ type exchange struct {
 	left     bool                  // the agent takes no more of it
 	closer   closer                // nil where the API's element for an error will do
 	fault    string
+	serial   uint64    // of the call
+	toldAt   time.Time // how far it is
+	spoke    bool      // the answer's first words were told
 	holds    int64 // bytes of the router's memory
 
 	control *http.ResponseController // nil before the first write

@@ -88,6 +88,9 @@ func (x *exchange) record() {
 	x.call.Error += x.fault
 	x.tally.fill(&x.call)
 	now := r.now()
+	if !x.toldAt.IsZero() {
+		r.cfg.Underway(func() Underway { u := x.underway(now); u.Ended = true; return u })
+	}
 	x.call.Duration = milliseconds(now.Sub(x.began))
 	x.settle(now)
 	full := x.policy != nil && x.policy.LogFull()

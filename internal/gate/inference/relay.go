@@ -210,6 +210,8 @@ func (x *exchange) write(out []byte, flush bool) bool {
 		x.patient = now
 		_ = x.control.SetWriteDeadline(now.Add(2 * x.limits.Idle)) // a recorder in a test has none
 	}
+	x.tell(x.router.now(), !x.spoke)
+	x.spoke = true
 	if _, err := x.w.Write(out); err != nil {
 		x.left = true
 	}

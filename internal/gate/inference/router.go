@@ -40,6 +40,9 @@ type Config struct {
 	// Used is what the sandbox used of its limits before this router began, by
 	// the audit book.
 	Used Used
+	// Underway is told of calls that are being answered; it must not block, and
+	// calls the function only where somebody wants to know.
+	Underway func(func() Underway)
 	// Proxy is the host's own way out, if it has one, as for http.Transport.
 	Proxy func(*http.Request) (*url.URL, error)
 	// Roots are the authorities that providers' certificates are checked
@@ -73,6 +76,7 @@ type Router struct {
 	writing   *background
 	logging   *background
 	skipped   atomic.Int64  // calls that the log had no room for
+	serial    atomic.Uint64 // of calls
 	slots     chan struct{} // one for each connection of the agent's
 
 	answer int64
@@ -118,6 +122,6 @@ func New(cfg Config) *Router {
 
 // ServeHTTP answers one request of the agent's.
 func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	x := &exchange{router: r, policy: r.cfg.Policy(), w: w, req: req, began: r.now()}
+	x := &exchange{serial: r.serial.Add(1), router: r, policy: r.cfg.Policy(), w: w, req: req, began: r.now()}
 	x.serve()
 }

@@ -141,6 +141,7 @@ func (a *attendant) accompany(ctx context.Context) error {
 	questions, status := make(chan struct{}, 1), make(chan struct{}, 1)
 	all.Go(func() { looks(ctx, questions, func() { a.lookAtQuestions(ctx, client) }) })
 	all.Go(func() { looks(ctx, status, func() { a.lookAtStatus(ctx, client) }) })
+	all.Go(func() { a.listen(ctx, client) })
 	coming, end := make(chan audit.Event, 1024), make(chan error, 1)
 	all.Go(func() { end <- readAll(ctx, stream, coming) })
 	return a.relay(ctx, coming, end, func(e []audit.Event) { poke(e, questions, status) })

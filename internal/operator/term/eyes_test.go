@@ -88,6 +88,11 @@ func (k *keeper) happen(e audit.Event, all ...control.Approval) {
 // awake is the supervisor; it implements control.Sandbox.
 type awake struct{ k *keeper }
 
+func (a awake) Calls(ctx context.Context) (<-chan control.Underway, error) {
+	out := make(chan control.Underway, 1)
+	out <- control.Underway{ID: 7, Given: "ollama/tiny", Answer: "as far"}
+	return out, nil
+}
 func (a awake) Watched() func()                       { return func() {} }
 func (a awake) Status(context.Context) control.Status { return healthy("box") }
 func (a awake) Approvals(context.Context) ([]control.Approval, error) {
@@ -182,6 +187,13 @@ func TestSupervisorGoesAndComes(t *testing.T) {
 		k.stop()
 		next(t, said, whatever[away])
 	}
+}
+
+// A model call is seen while it is answered.
+func TestCallsArePushed(t *testing.T) {
+	k, said := watched(t)
+	k.start()
+	next(t, said, func(m speaking) bool { return m.call.ID == 7 && m.call.Answer == "as far" })
 }
 
 // Every question is seen without a slow look, however fast they come.

@@ -35,6 +35,11 @@ type (
 		name state.Name
 		all  []control.Approval
 	}
+	// speaking is a model call of a sandbox, as far as it has come.
+	speaking struct {
+		name state.Name
+		call control.Underway
+	}
 	// happened is new events, oldest first; old ones were read from the book.
 	happened struct {
 		name   state.Name

@@ -144,6 +144,8 @@ func (v *view) feedLines(room int) []line {
 	if room--; room < 1 {
 		return all
 	}
+	talk := v.shownCalls(min(3, room-1))
+	room -= len(talk)
 	at := v.feed.place(shown)
 	from := max(0, min(at-room/2, len(shown)-room))
 	names := 0
@@ -158,6 +160,9 @@ func (v *view) feedLines(room int) []line {
 			continue
 		}
 		all = append(all, append(line{{plain, " "}}, l...))
+	}
+	for _, c := range talk {
+		all = append(all, append(line{{plain, " "}}, c.row(names, v.width-1)...))
 	}
 	return all
 }

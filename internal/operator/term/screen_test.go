@@ -50,6 +50,13 @@ func TestScreens(t *testing.T) {
 			s.tell(asked{box, []control.Approval{suspicious()}})
 			s.later(time.Second)
 		},
+		"speaking": func(s *stage) {
+			s.tell(happened{box, story(), true})
+			s.tell(speaking{box, control.Underway{ID: 1, Time: noon(), Given: "ollama/qwen3:8b", Millis: 3170, Answer: "They are:\n1. water the plants, and 2. what \x1b[2Jnobody wrote"}})
+			s.tell(speaking{box, control.Underway{ID: 2, Time: noon(), Given: "nvidia/other"}})
+			s.tell(speaking{box, control.Underway{ID: 3, Time: noon(), Given: "nvidia/ended"}})
+			s.tell(speaking{box, control.Underway{ID: 3, Ended: true}})
+		},
 		"alert-new": func(s *stage) { s.tell(asked{box, []control.Approval{suspicious()}}) },
 		"queue":     queue,
 		"queue-low": func(s *stage) { queue(s); s.tell(tea.WindowSizeMsg{Width: 60, Height: 12}) },

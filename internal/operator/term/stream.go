@@ -49,6 +49,23 @@ func readAll(ctx context.Context, stream *control.Stream[audit.Event], out chan<
 	}
 }
 
+// listen sends model calls as they are answered. A supervisor that does not
+// tell, or stops telling, shows them in its events.
+func (a *attendant) listen(ctx context.Context, client *control.Client) {
+	stream, err := client.Calls(ctx)
+	if err != nil {
+		return
+	}
+	defer stream.Close()
+	for {
+		c, err := stream.Next()
+		if err != nil {
+			return
+		}
+		a.send(speaking{a.name, c})
+	}
+}
+
 // relay sends events as they come, those of a moment together, and has the
 // rest looked at when they tell of a change.
 func (a *attendant) relay(ctx context.Context, coming <-chan audit.Event, end <-chan error, poke func([]audit.Event)) error {

@@ -46,6 +46,7 @@ type view struct {
 	looked        bool                       // the state folder was read once
 	trouble       error                      // of reading it
 	feed          feed
+	calls         calls // model calls that are being answered
 	asks          asks
 	sending       map[id]word // answers on their way
 	done          map[id]bool // answered here, before their sandbox says so
@@ -123,6 +124,8 @@ func (v *view) Update(m tea.Msg) (tea.Model, tea.Cmd) {
 		}
 	case asked:
 		return v, v.ask(m)
+	case speaking:
+		v.calls = v.calls.take(m)
 	case happened:
 		v.happen(m)
 	case answered:
@@ -162,6 +165,7 @@ func (v *view) find(m found) {
 func (v *view) forget(n state.Name) {
 	delete(v.rows, n)
 	delete(v.feed.high, n)
+	v.calls = v.calls.without(n)
 	v.forgetAsked(n)
 	if v.feed.only == n {
 		v.feed.only = ""
@@ -184,6 +188,7 @@ func (v *view) attach(n state.Name) {
 }
 
 func (v *view) leave(m away) {
+	v.calls = v.calls.without(m.name)
 	if r := v.rows[m.name]; r != nil {
 		*r = row{status: m.status, known: true, since: v.now()}
 	}
