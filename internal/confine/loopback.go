@@ -36,11 +36,24 @@ func routeAll(v6 bool) error {
 	}
 	defer unix.Close(fd)
 	p := &packet{}
+	secondAddress(p)
 	routeLocal(p, unix.AF_INET, unix.RT_SCOPE_HOST)
 	if v6 {
 		routeLocal(p, unix.AF_INET6, unix.RT_SCOPE_UNIVERSE)
 	}
 	return act("route all addresses to", "lo", exchange(fd, p, p.seq))
+}
+
+// secondAddress writes "ip address add 127.0.0.2/32 dev lo". Where no interface
+// has an address but 127.0.0.1, glibc has no IPv4 for a program that asks with
+// AI_ADDRCONFIG (getaddrinfo(3)): `getent ahostsv4`, `wget -4`. See
+// rtnetlink(7), struct ifaddrmsg.
+func secondAddress(p *packet) {
+	p.message(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK,
+		binary.NativeEndian.AppendUint32([]byte{unix.AF_INET, 32, 0, unix.RT_SCOPE_HOST}, loopback)...)
+	address := []byte{127, 0, 0, 2}
+	p.attribute(unix.IFA_LOCAL, address)
+	p.attribute(unix.IFA_ADDRESS, address)
 }
 
 // routeLocal writes "local default dev lo". See rtnetlink(7), struct rtmsg:

@@ -63,6 +63,19 @@ func TestEveryClientGetsThrough(t *testing.T) {
 	}
 }
 
+// Programs that ask for addresses of a family that this machine has, get them.
+func TestAddressesOfAFamily(t *testing.T) {
+	b := newShell(t, article)
+	for _, ask := range []string{"ahostsv4", "ahosts", "hosts"} {
+		if r := b.exec("getent", ask, "api.github.com"); r.code != 0 || !strings.Contains(r.out, "api.github.com") {
+			t.Errorf("%s: %s", ask, r)
+		}
+	}
+	if q := b.world.Queries(); len(q) > 0 {
+		t.Errorf("left the host: %+v", q)
+	}
+}
+
 func TestDeniedHostIsNeverLookedUp(t *testing.T) {
 	b := newShell(t, article)
 	r := b.exec("curl", "-sS", "https://suspicious-host.com/")
