@@ -26,6 +26,7 @@ var routes = map[string]struct{ takes, gives any }{
 	"POST /v1/stop":             {nil, struct{}{}},
 	"POST /v1/verify":           {nil, Verified{}},
 	"GET /v1/events?follow=1":   {nil, audit.Event{}}, // each of the stream
+	"GET /v1/calls?follow=1":    {nil, Underway{}},    // each of the stream
 	"GET /v1/logs?lines&follow": {nil, ""},            // each of the stream
 }
 

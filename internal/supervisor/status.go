@@ -160,6 +160,9 @@ func (k *keeper) notes() []string {
 	if err := k.book.Damage(); err != nil {
 		n = append(n, "the audit book was damaged before this start: "+err.Error()+" (nemoclaw "+k.settings.Name+" audit verify)")
 	}
+	if k.upstream != nil {
+		n = append(n, "connections leave by the proxy "+k.upstream.Address()+", which looks their names up")
+	}
 	if k.bell != nil && k.bell.Failed() != "" {
 		n = append(n, "the command that notifies you failed: "+k.bell.Failed())
 	}

@@ -235,6 +235,34 @@ func TestClientGivesUp(t *testing.T) {
 	nothing(t, b, newcomer)
 }
 
+// What was allowed for an hour is allowed after a restart, to the same program,
+// host and port alone; what nobody answered is still asked.
+func TestAnswersSurviveARestart(t *testing.T) {
+	b := newShell(t, asking)
+	r, id := b.ask("/")
+	b.do("approvals", "allow", id, "--for", "1h")
+	if got := b.end(r); got.code != 0 {
+		t.Fatal(got)
+	}
+	open := b.start("curl", "-sS", "https://later.example.org/")
+	asked := b.held("later.example.org").ID
+	b.do("restart")
+	b.endOf(open)
+	if got := b.exec("curl", "-fsS", "https://"+newcomer+"/"); got.code != 0 {
+		t.Errorf("within its hour: %s", got)
+	}
+	if got := b.exec("python3", "-c", "import urllib.request; urllib.request.urlopen('https://"+newcomer+"/', timeout=2)"); got.code == 0 {
+		t.Errorf("another program: %s", got)
+	}
+	still := false
+	for _, q := range b.approvals() {
+		still = still || q.ID == asked && q.State == "pending" && q.Held == 0
+	}
+	if !still {
+		t.Errorf("the question of before: %+v", b.approvals())
+	}
+}
+
 // When nobody watches, the operator's own command is run with the question, and
 // the answer that it names lets the connection through. While a view is open it
 // is not run.

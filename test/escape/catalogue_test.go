@@ -63,7 +63,7 @@ const (
 func networkEntries() []entry {
 	return []entry{
 		{1, network, refused, "TCP to a public address, without proxy variables", tests("gate/egress.TestUnlistedHostIsNeverLookedUp"), ""},
-		{2, network, refused, "clients that ignore proxies: curl, Node, Go, Java, raw sockets", tests("e2e.TestEveryClientGetsThrough", "gate/egress.TestProgramsNeedNotKnow"), ""},
+		{2, network, refused, "clients that ignore proxies: curl, Node, Go, Java, raw sockets", tests("e2e.TestEveryClientGetsThrough", "gate/egress.TestRealClients", "gate/egress.TestProgramsNeedNotKnow"), ""},
 		{3, network, refused, "multipath TCP", tests("confine/filter.TestPromises"), ""},
 		{4, network, refused, "TCP fast open, by sendto and by option", nil, ""},
 		{5, network, refused, "UDP, QUIC among it", tests("gate/egress.TestOtherProtocolsAreRefusedWithAnEvent", "e2e.TestOtherProtocolsAreRefused"), ""},
@@ -279,7 +279,7 @@ func routerEntries() []entry {
 		{180, inference, held, "a call behind another", tests("gate/inference.TestPipelined"), ""},
 		{181, operator, refused, "the agent approves", tests("control.TestPeerFromANestedNamespaceIsRefused"), ""},
 		{182, operator, held, "an answer to a question that changed", tests("approval.TestAnswerWhileAskedAgain"), "a question never changes; its ID is of one program, host and port"},
-		{183, operator, held, "a hundred thousand hosts", tests("approval.TestFloodIsBounded", "gate/egress.TestFloodOfDifferentRefusalsIsBounded", "supervisor.TestFloodIsBounded"), ""},
+		{183, operator, held, "a hundred thousand hosts", tests("approval.TestFloodIsBounded", "gate/egress.TestFloodOfDifferentRefusalsIsBounded", "supervisor.TestFloodIsBounded", "supervisor.TestThousandQuestionsWait", "supervisor/bell.TestFloodIsOneRing"), ""},
 		{184, operator, refused, "names with escapes, newlines, bidi", tests("operator/say.TestClean", "operator/say.FuzzClean"), ""},
 		{185, book, refused, "lines of its own in the book", tests("audit.TestOneEventIsOneLine"), ""},
 		{186, book, refused, "edits of the book", tests("audit.TestRandomEditsAreFound", "audit.TestARewrittenBookIsFound", "audit.FuzzVerify"), ""},

@@ -45,7 +45,7 @@ type exchange struct {
 	serial   uint64    // of the call
 	toldAt   time.Time // how far it is
 	spoke    bool      // the answer's first words were told
-	holds    int64 // bytes of the router's memory
+	holds    int64     // bytes of the router's memory
 
 	control *http.ResponseController // nil before the first write
 	patient time.Time                // when the agent was last given time to take its answer

@@ -210,6 +210,9 @@ func (r *record) take(e audit.Event) {
 		r.skip(leftOut{e.Target, e.Program, cmp.Or(e.Why, "no connection")})
 		return
 	}
+	if e.Method != "" && e.Verdict == "deny" { // the rule for its host stays as narrow as it is
+		r.skip(leftOut{e.Method + " " + e.Target + e.Path, e.Program, e.Why})
+	}
 	if e.Program != "unknown" {
 		request.Program = policy.ProgramAt(e.Program, nil)
 	}

@@ -57,6 +57,52 @@ func TestContract(t *testing.T) {
 	}
 }
 
+// TestContractHolds: by the evaluator of the gate, a preset opens what it says
+// for any program and with any method, and nothing beside it: not its other
+// ports, not hosts that look like its own, not one label more.
+func TestContractHolds(t *testing.T) {
+	for _, name := range Names() {
+		p, err := Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := []byte("egress: []\nunlisted: deny\n")
+		for _, e := range p.Rules {
+			if text, err = policy.AddRule(text, e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		whole, err := policy.Parse("p.yaml", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		verdict := func(host string, port policy.Port) policy.Action {
+			h, a, err := policy.ParseTarget(host)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return whole.Judge(policy.Request{Host: h, Addr: a, Port: port, Program: policy.ProgramAt("/usr/bin/anything", nil)}, nil).Action
+		}
+		for _, e := range p.Rules {
+			host := strings.Replace(strings.Replace(e.Host, "**.", "a.b.", 1), "*.", "a.", 1)
+			if verdict(host, e.Port) != policy.Allow {
+				t.Errorf("%s: %s:%d is not opened", name, host, e.Port)
+			}
+			for _, other := range []string{"evil-" + host, host + ".example.net", strings.Replace(host, ".", "-", 1)} {
+				meant := slices.ContainsFunc(p.Rules, func(o policy.Entry) bool { // by a wildcard beside it
+					return strings.HasPrefix(o.Host, "*") && strings.HasSuffix(other, strings.TrimLeft(o.Host, "*"))
+				})
+				if !meant && verdict(other, e.Port) != policy.Deny {
+					t.Errorf("%s opens %s", name, other)
+				}
+			}
+			if verdict(host, 22) != policy.Deny || verdict(host, 80) != policy.Deny {
+				t.Errorf("%s opens %s on other ports", name, host)
+			}
+		}
+	}
+}
+
 func hosts(entries []policy.Entry) []string {
 	var out []string
 	for _, e := range entries {
