@@ -130,6 +130,8 @@ type request struct {
 	N  int    `json:"n"`
 
 	Often  int    `json:"often,omitempty"`
+	Two    bool   `json:"two,omitempty"` // requests: HTTP/2
+	CA     string `json:"ca,omitempty"`  // requests: trusted, in place of what is there
 	Script script `json:"script"`
 }
 
@@ -142,6 +144,7 @@ type script struct {
 
 type answer struct {
 	Took  []time.Duration `json:"took"`
+	Whole time.Duration   `json:"whole"` // of requests
 	At    int64           `json:"at"`
 	Error string          `json:"error"`
 }

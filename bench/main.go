@@ -31,6 +31,7 @@ var chapters = []chapter{
 	{"memory", measureMemory},
 	{"start", measureStart},
 	{"gate", measureGate},
+	{"requests", measureRequests},
 	{"router", measureRouter},
 	{"policy", measurePolicy},
 	{"approvals", measureApprovals},

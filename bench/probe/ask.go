@@ -13,17 +13,20 @@ import (
 
 // request is one line that the bench writes.
 type request struct {
-	Do string `json:"do"` // hello, echo, down, up, reached, refused, first, gaps
+	Do string `json:"do"` // hello, echo, down, up, reached, refused, first, gaps, requests
 	To string `json:"to"` // host:port
-	N  int    `json:"n"`  // echo: connections; down, up: bytes; first, gaps: calls at once
+	N  int    `json:"n"`  // echo: connections; requests: in each hand; down, up: bytes; first, gaps: calls at once
 
-	Often  int    `json:"often"`  // first, gaps: calls one after the other
+	Often  int    `json:"often"`  // first, gaps: calls one after the other; requests: hands at once
+	Two    bool   `json:"two"`    // requests: HTTP/2
+	CA     string `json:"ca"`     // requests: a file of what is trusted; "": what is trusted here
 	Script script `json:"script"` // first, gaps: what each call asks for
 }
 
 // answer is the line that comes back. Times are nanoseconds.
 type answer struct {
 	Took  []int64 `json:"took,omitempty"`
+	Whole int64   `json:"whole,omitempty"`
 	At    int64   `json:"at,omitempty"` // of the wall clock, which all namespaces share
 	Error string  `json:"error,omitempty"`
 }
@@ -70,6 +73,8 @@ func do(r request) (answer, error) {
 		return repeat(1, func() error { return up(to, r.N) })
 	case "first", "gaps":
 		return calls(to, r.N, r.Often, r.Script, r.Do == "gaps")
+	case "requests":
+		return requests(to, r)
 	case "reached":
 		return until(to, true)
 	case "refused":

@@ -5,6 +5,8 @@
 //	probe proxy A B C      a plain TCP proxy to each; prints the addresses to use instead
 //	probe model            a model server of OpenAI's chat; prints its address
 //	probe reverse A        the standard library's reverse proxy to it; prints its address
+//	probe secure F         a server of HTTP by TLS, its authority in F; prints its address
+//	probe secure-reverse A F   the standard library's reverse proxy to it; prints its address
 //	probe ask              a client: a line of JSON in, a line of JSON out
 //	probe nothing          ends at once
 //
@@ -22,7 +24,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: probe serve | proxy ADDRESS … | model | reverse ADDRESS | ask | nothing")
+		fmt.Fprintln(os.Stderr, "usage: probe serve | proxy ADDRESS … | model | reverse ADDRESS | secure FILE | secure-reverse ADDRESS FILE | ask | nothing")
 		os.Exit(2)
 	}
 	var err error
@@ -35,6 +37,10 @@ func main() {
 		err = model()
 	case "reverse":
 		err = reverse(os.Args[2])
+	case "secure":
+		err = secure(os.Args[2])
+	case "secure-reverse":
+		err = secureReverse(os.Args[2], os.Args[3])
 	case "ask":
 		err = ask()
 	case "nothing":

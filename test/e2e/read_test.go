@@ -216,3 +216,30 @@ func self(t *testing.T) []byte {
 	}
 	return b
 }
+
+// A throw-away sandbox has an authority of its own where a rule needs one, and
+// leaves nothing of it behind.
+func TestRunReadsRequests(t *testing.T) {
+	h := newHome(t)
+	tmp := t.TempDir()
+	h.env = append(h.env, "TMPDIR="+tmp)
+	h.run(t.Context(), strings.NewReader(token), "secret", "set", "github", "--stdin")
+	rules := filepath.Join(t.TempDir(), "p.yaml")
+	text := `egress: [{host: api.github.com, port: 443, http: [{methods: [GET], paths: ["/open/**"]}], credential: github}]`
+	if err := os.WriteFile(rules, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	seen := make(chan string, 1)
+	h.world.Site("api.github.com", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen <- r.Header.Get("Authorization") }))
+	for path, want := range map[string]string{"/open/x": "200", "/closed": "403"} {
+		if r := h.nemoclaw("run", "--policy", rules, "--", "curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "https://api.github.com"+path); r.out != want {
+			t.Errorf("%s: %s", path, r)
+		}
+	}
+	if got := <-seen; got != "Bearer "+token {
+		t.Errorf("the server saw %q", got)
+	}
+	if left, _ := filepath.Glob(filepath.Join(tmp, "*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nemoclaw/nemoclaw/internal/policy"
@@ -19,9 +20,14 @@ import (
 // Bounds of a connection whose requests are judged.
 const (
 	maxStreams      = 100       // requests at one time, HTTP/2
-	maxUpstream     = 16        // connections to the server, where it speaks HTTP/1
+	maxUpstream     = 100       // connections to the server: as many, where it speaks HTTP/1
+	maxMore         = 1024      // connections to servers, of all readings together, beside the first of each
 	maxResponseHead = 256 << 10 // bytes
 	greetTime       = 10 * time.Second
+
+	// An event stream, and whatever has no length, is passed on at once; of an
+	// answer of a known length a small piece waits so long for the next.
+	flushTime = time.Millisecond
 )
 
 // reader serves the connections under rules with http: TLS ends here, by the
@@ -38,7 +44,19 @@ type reader struct {
 	secrets secrets
 	in      *inlet
 	begin   func()
+	beside  atomic.Int32 // connections to servers, beside the first of each reading
 }
+
+// more takes a place for another connection to a server; less gives it back.
+func (rd *reader) more() bool {
+	if rd.beside.Add(1) <= maxMore {
+		return true
+	}
+	rd.less()
+	return false
+}
+
+func (rd *reader) less() { rd.beside.Add(-1) }
 
 func newReader(g *Gate) *reader {
 	rd := &reader{
@@ -63,7 +81,7 @@ func newReader(g *Gate) *reader {
 		ErrorLog: log.New(io.Discard, "", 0), // what a program breaks is no news
 	}
 	rd.proxy = &httputil.ReverseProxy{
-		Rewrite: rewrite, Transport: onward{}, FlushInterval: -1, // as it comes
+		Rewrite: rewrite, Transport: onward{}, FlushInterval: flushTime,
 		ModifyResponse: inspect, ErrorHandler: failed,
 		ErrorLog: rd.server.ErrorLog, BufferPool: &buffers{},
 	}

@@ -3,6 +3,7 @@ package egress
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -70,6 +71,20 @@ func (r *reading) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 		return counted{c, r.f.g}, nil
 	}
 	f := r.f
+	if !f.g.reader.more() {
+		return nil, errMany
+	}
+	c, err := r.dialMore(ctx)
+	if err != nil {
+		f.g.reader.less()
+		return nil, err
+	}
+	return &lent{Conn: counted{c, f.g}, back: sync.OnceFunc(f.g.reader.less)}, nil
+}
+
+// dialMore is a connection beside the first.
+func (r *reading) dialMore(ctx context.Context) (net.Conn, error) {
+	f := r.f
 	f.mu.Lock()
 	to, over, asked := f.dialled, f.over, f.grant == byOperator
 	f.mu.Unlock()
@@ -85,7 +100,7 @@ func (r *reading) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 		return nil, err
 	}
 	_ = c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true}) // not worth failing for
-	return counted{c, f.g}, nil
+	return c, nil
 }
 
 func (r *reading) dialUpstream(ctx context.Context) (net.Conn, error) {
@@ -97,7 +112,20 @@ func (r *reading) dialUpstream(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return counted{c, r.f.g}, nil
+	return c, nil
+}
+
+var errMany = errors.New("too many connections to servers are open already")
+
+// lent is a connection that counts against the bound of all.
+type lent struct {
+	net.Conn
+	back func()
+}
+
+func (l *lent) Close() error {
+	defer l.back()
+	return l.Conn.Close()
 }
 
 // counted counts what flows.

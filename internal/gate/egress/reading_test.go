@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -623,4 +624,78 @@ func counting(f func(context.Context, string) ([]netip.Addr, error), n *atomic.I
 		n.Add(1)
 		return f(ctx, host)
 	}
+}
+
+// Behind a company's proxy requests are read and judged the same way, each
+// connection by the proxy, and the server is verified through it.
+func TestRequestsByUpstream(t *testing.T) {
+	b := newReadBench(t, readPolicy, func(c *Config) {
+		c.Upstream = &Upstream{
+			Address: "proxy.corp:3128", Direct: func(string, uint16) bool { return false },
+			Authorization: func(bool) (string, error) { return "Basic bWU6b2xk", nil },
+		}
+	})
+	p := b.world.Proxy("proxy.corp", 3128, "me:old")
+	b.world.Site("api.github.com", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Connection", "close") }))
+	c := b.client(false)
+	for range 2 { // the server ends each connection
+		if res, text := b.do(c, "GET", "https://api.github.com/repos/a", nil); res.StatusCode != 200 {
+			t.Errorf("%d %s", res.StatusCode, text)
+		}
+	}
+	if res, _ := b.do(c, "GET", "https://api.github.com/user", nil); res.StatusCode != 403 {
+		t.Errorf("not listed: %d", res.StatusCode)
+	}
+	if got := p.Asked(); len(got) != 2 || got[0] != "api.github.com:443" || got[1] != got[0] || looked(b.world, "api.github.com") {
+		t.Errorf("the proxy was asked for %q; looked up here: %v", got, looked(b.world, "api.github.com"))
+	}
+}
+
+// A head without end, or a peer that reads nothing, costs the gate little.
+func TestBoundsOfRequests(t *testing.T) {
+	b := newReadBench(t, readPolicy, nil)
+	conn, err := b.hello("api.github.com", "http/1.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { // until it is refused
+		io.WriteString(conn, "GET /repos/a HTTP/1.1\r\nHost: api.github.com\r\nX: ")
+		_, _ = io.Copy(conn, io.LimitReader(endless{}, 1<<30))
+	}()
+	if res, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || res.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("%v, %v", res, err)
+	}
+
+	const size = 256 << 20
+	wrote := make(chan int64, 1)
+	b.world.Site("api.github.com", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Second)) // it gives up where nothing moves
+		n, _ := io.Copy(w, io.LimitReader(zeros{}, size))
+		wrote <- n
+	}))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	silent, err := b.hello("api.github.com", "http/1.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(silent, "GET /repos/a HTTP/1.1\r\nHost: api.github.com\r\n\r\n")
+	if n := <-wrote; n > size/4 {
+		t.Errorf("the server could write %d bytes that nobody read", n)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 16<<20 {
+		t.Errorf("the gate holds %d bytes more", grown)
+	}
+}
+
+// endless are bytes that no header field ends with.
+type endless struct{}
+
+func (endless) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = 'a'
+	}
+	return len(b), nil
 }
