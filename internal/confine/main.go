@@ -214,6 +214,8 @@ func (in *inside) answer() {
 			in.nursery.run(m, fds)
 		case spec.OpSignal:
 			in.nursery.signal(m.Target, syscall.Signal(m.Signal))
+		case spec.OpAll:
+			in.nursery.signalAll(syscall.Signal(m.Signal))
 		case spec.OpDialers:
 			in.dialers(m)
 		case spec.OpWho, spec.OpLook:

@@ -132,6 +132,26 @@ func (n *nursery) signal(id uint64, s syscall.Signal) {
 	}
 }
 
+// signalAll stops or continues everything inside but this process; kill(2) does
+// it in one step, so that nothing can be forked past it. What forks commands
+// goes on, so that what is started later runs.
+func (n *nursery) signalAll(s syscall.Signal) {
+	if s != unix.SIGSTOP && s != unix.SIGCONT {
+		return
+	}
+	_ = unix.Kill(-1, s) // ESRCH: there is nobody
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.pid > 0 {
+		_ = unix.Kill(n.pid, unix.SIGCONT) // one that has just died is replaced
+	}
+	for _, p := range []*prover{n.first, n.becoming} {
+		if p != nil {
+			_ = unix.Kill(p.pid, unix.SIGCONT)
+		}
+	}
+}
+
 // listen serves spawners, one after the other, for ever.
 func (n *nursery) listen() {
 	for {

@@ -110,6 +110,20 @@ func (b *Box) Kill() error {
 	return nil
 }
 
+// Pause stops everything that runs inside, until Resume. What is started
+// meanwhile runs.
+func (b *Box) Pause() error { return b.signalAll(unix.SIGSTOP) }
+
+// Resume lets everything go on.
+func (b *Box) Resume() error { return b.signalAll(unix.SIGCONT) }
+
+func (b *Box) signalAll(s syscall.Signal) error {
+	if err := b.wire.Send(spec.Message{Op: spec.OpAll, Signal: int(s)}); err != nil {
+		return fmt.Errorf("send %s to all: %w", s, err)
+	}
+	return nil
+}
+
 // await takes init's status. It runs on the thread that started init.
 func (b *Box) await() {
 	var info unix.Siginfo

@@ -253,6 +253,24 @@ func TestSpawnerKilled(t *testing.T) {
 	s.wants("grep -h Cap /proc/self/status | sort -u | wc -l; ls /home 2>&1 | tail -c 18", "5\nPermission denied\n")
 }
 
+// Everything inside stops at once, even what forks as fast as it can, and goes
+// on later; what is started meanwhile runs.
+func TestPause(t *testing.T) {
+	s := up(t)
+	s.sh("touch /tmp/n; for i in 1 2 3; do (while :; do /bin/true; echo x >>/tmp/n; done) </dev/null >/dev/null 2>&1 & done")
+	const states = `stopped=0 going=0; for f in /proc/[0-9]*/stat; do read -r l <$f || continue; p=${l%% *}; set -- ${l##*) }; [ $p = 1 ] || [ $p = $$ ] || [ $p = $PPID ] && continue; case $1 in T) stopped=1;; Z) ;; *) going=1; echo "$l";; esac; done; echo stopped $stopped going $going`
+	if err := s.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	// The message comes before the next command: one wire carries both.
+	s.wants(states, "stopped 1 going 0\n")
+	s.wants("a=$(wc -l </tmp/n); sleep 0.3; b=$(wc -l </tmp/n); [ $a = $b ] && echo still", "still\n")
+	if err := s.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	s.wants("a=$(wc -l </tmp/n); until [ $(wc -l </tmp/n) != $a ]; do :; done; echo on; kill -9 -1", "on\n")
+}
+
 func TestLimits(t *testing.T) {
 	s := up(t, func(s *spec.Spec) {
 		s.Rlimits = []spec.Rlimit{{Resource: unix.RLIMIT_NOFILE, Soft: 123, Hard: 321}, {Resource: unix.RLIMIT_CORE}}

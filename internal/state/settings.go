@@ -63,6 +63,9 @@ type Limits struct {
 	CPUs        float64 `yaml:"cpus,omitempty"`
 	Files       uint64  `yaml:"files"`     // open files of one process
 	TmpBytes    int64   `yaml:"tmp_bytes"` // size of /tmp
+	// DiskReserve is what stays free on the workspace's file system: below it
+	// everything inside is paused. 0 is the default.
+	DiskReserve int64 `yaml:"disk_reserve_bytes,omitempty"`
 }
 
 // Ports are the host's loopback ports that lead inside.

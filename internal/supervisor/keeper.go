@@ -43,6 +43,7 @@ type keeper struct {
 	asks     *asks
 	log      *agentLog
 	group    *cgroup.Group
+	disk     *disk
 	box      *launch.Box
 	gate     *egress.Gate
 	router   *inference.Router

@@ -150,6 +150,10 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 	if k.box, err = launch.Start(ctx, spec, launch.Options{UID: k.settings.User, GID: k.settings.User, Join: k.group.Add, Stderr: k.log}); err != nil {
 		return err
 	}
+	if k.disk, err = openDisk(k.place.Workspace(), k.settings.Limits.DiskReserve); err != nil {
+		return err
+	}
+	k.disk.box, k.disk.record, k.disk.say = k.box, k.record.Event, k.log.Say
 	k.gates(modelLog)
 	answers, err := k.openControl()
 	if err != nil {
@@ -166,6 +170,7 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 		return err
 	}
 	k.watch(ctx)
+	k.goServe(ctx, "disk", func() error { return k.disk.watch(ctx) })
 	k.all.Go(func() { k.asks.keepSaved(ctx) })
 	if k.bell != nil {
 		k.all.Go(func() { k.bell.Serve(ctx) })

@@ -34,7 +34,7 @@ func (o offers) Status(ctx context.Context) control.Status {
 		Inference:     k.inferenceStatus(ctx),
 		NetworkPolicy: k.policyStatus(),
 		Agent:         control.AgentStatus{Name: "none", Running: true, Healthy: true},
-		Limits:        k.group.Held(),
+		Limits:        append(k.group.Held(), k.disk.held()),
 		GatewayPort:   k.settings.Ports.Gateway,
 		SupervisorPID: os.Getpid(),
 		Version:       version.String,
@@ -47,7 +47,7 @@ func (o offers) Status(ctx context.Context) control.Status {
 		s.Mounts = append(s.Mounts, plan.Mounted(plan.Mount{Host: m.Host, Target: m.Sandbox, ReadOnly: m.ReadOnly}))
 	}
 	s.Notes = k.notes()
-	s.Healthy = k.book.Err() == nil && k.policies.broken() == nil && k.policies.brokenRoutes() == nil && s.Inference.Connected && s.Agent.Healthy &&
+	s.Healthy = k.book.Err() == nil && !k.disk.paused.Load() && k.policies.broken() == nil && k.policies.brokenRoutes() == nil && s.Inference.Connected && s.Agent.Healthy &&
 		s.Supervisor.Enforced && holds(s.Walls.Network) && holds(s.Walls.Filesystem) && holds(s.Walls.Process) && holds(s.Walls.Inference)
 	return s
 }
@@ -165,6 +165,9 @@ func (k *keeper) notes() []string {
 	}
 	if k.bell != nil && k.bell.Failed() != "" {
 		n = append(n, "the command that notifies you failed: "+k.bell.Failed())
+	}
+	if paused := k.disk.note(k.settings.Name); paused != "" {
+		n = append(n, paused)
 	}
 	if size := audit.Size(k.place.AuditDir()); size > largeBook {
 		n = append(n, fmt.Sprintf("the audit book holds %s: nemoclaw %s audit prune --max 1GiB removes its oldest files", humanize.IBytes(uint64(size)), k.settings.Name))

@@ -29,6 +29,7 @@ const (
 	OpSpec    Op = "spec"    // first packet; its fds are the detached mounts, preceded by the spec's own memfd
 	OpRun     Op = "run"     // start Command; with a descriptor, that is its program, and Argv[0] only its name
 	OpSignal  Op = "signal"  // send Signal to the process group of run ID Target
+	OpAll     Op = "all"     // send Signal, SIGSTOP or SIGCONT, to everything inside but init
 	OpWho     Op = "who"     // who holds the TCP socket Local → Remote?
 	OpLook    Op = "look"    // which program is PID (as seen inside)?
 	OpDialers Op = "dialers" // Count unconnected TCP sockets of the sandbox's namespace, please
