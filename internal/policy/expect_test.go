@@ -35,6 +35,26 @@ func TestExpectations(t *testing.T) {
 	}
 }
 
+func TestExpectationsOfRequests(t *testing.T) {
+	p := mustParse(t, readRules)
+	cases, err := ParseExpectations("cases.yaml", []byte(`
+- {host: api.example.org, method: GET, path: /repos/a, expect: allow}
+- {host: api.example.org, method: GET, path: /user, expect: deny}
+- {host: api.example.org, method: GET, path: /user, program: /usr/bin/git, expect: allow}
+- {host: api.example.org, expect: allow, note: "the connection"}
+- {host: plain.example.org, method: GET, path: /x, expect: allow}
+- {host: other.org, method: GET, path: /x, expect: ask}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cases {
+		if v := c.Judge(p, noon, nil); v.Action != c.Want || v.Why == "" {
+			t.Errorf("line %d: %s", c.Line, v)
+		}
+	}
+}
+
 func TestExpectationsWithProblems(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                      "an empty file",
@@ -47,6 +67,9 @@ func TestExpectationsWithProblems(t *testing.T) {
 		"- {host: \"*.a.org\", expect: ask}":    `host "*.a.org"`,
 		"- {host: a.org, port: 0, expect: ask}": "a port, 1 to 65535",
 		"- {host: a.org, program: git, expect: ask}":           "an absolute path",
+		"- {host: a.org, method: GET, expect: ask}":            "one of method and path",
+		"- {host: a.org, method: get, path: /, expect: ask}":   "a method such as GET",
+		"- {host: a.org, method: GET, path: /.., expect: ask}": "the dot segment",
 		"- {host: a.org, address: lan.example, expect: ask}":   "an address such as",
 		"- {host: a.org, at: tomorrow, expect: ask}\n- {x: 1}": "a moment such as",
 	} {

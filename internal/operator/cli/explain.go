@@ -2,9 +2,9 @@ package cli
 
 import (
 	"cmp"
-	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +13,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/confine/filter"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/policy"
+	"github.com/nemoclaw/nemoclaw/internal/secret"
 )
 
 func (t target) policyExplainCommand() *cobra.Command {
@@ -57,6 +58,8 @@ type explained struct {
 	Method     string `json:"method,omitempty"`
 	Path       string `json:"path,omitempty"`       // canonical
 	Credential string `json:"credential,omitempty"` // added to the request
+
+	secret string // of Credential
 }
 
 func (t target) explain(destination string, as requested, asJSON bool) error {
@@ -82,8 +85,20 @@ func (t target) explain(destination string, as requested, asJSON bool) error {
 	t.app.voice.Result("why: %s", say.Clean(e.Why))
 	if e.Credential != "" {
 		t.app.voice.Result("credential: %s is added", say.Clean(e.Credential))
+		t.app.warnNotStored(e.secret)
 	}
 	return nil
+}
+
+// warnNotStored: until its secret is stored, a rule's requests are refused.
+func (a *app) warnNotStored(name string) {
+	store, err := secret.Open(a.home.Secrets())
+	if err != nil {
+		return // whoever stores it will be told
+	}
+	if names, err := store.List(); err == nil && !slices.Contains(names, name) {
+		a.voice.News("! no secret of that name is stored: until then the request is refused\n  → nemoclaw secret set %s", say.Clean(name))
+	}
 }
 
 // judge asks the policy what the gate would ask it.
@@ -97,13 +112,13 @@ func (as requested) judge(p *policy.Policy, r policy.Request) (explained, error)
 	}
 	method := cmp.Or(as.method, "GET")
 	path, err := policy.ParsePath(cmp.Or(as.path, "/"))
-	if err != nil {
-		return explained{}, &say.Fault{Err: fmt.Errorf("the gate refuses it whatever the rules say: %w", err), Help: hintOf(err), Code: say.WrongUsage}
+	if v := p.Judge(r, ownAddresses()); err != nil && v.Reads { // the gate answers 400, whatever the rules say
+		return explained{Target: r.Target(), Verdict: policy.Deny.String(), Rule: v.Rule, Line: v.Line, Why: err.Error(), Method: method, Path: as.path}, nil
 	}
 	v, cred := p.JudgeHTTP(r, ownAddresses(), method, path)
 	e := explained{Target: r.Target(), Verdict: v.Action.String(), Rule: v.Rule, Line: v.Line, Why: v.Why, Method: method, Path: path.String()}
 	if cred.Secret != "" {
-		e.Credential = cred.String()
+		e.Credential, e.secret = cred.String(), cred.Secret
 	}
 	return e, nil
 }
