@@ -155,6 +155,10 @@ func (k *once) start(ctx context.Context, o Once, rules *policy.Policy, dir stri
 			return fmt.Errorf("give the sandbox its folder: %w", err)
 		}
 	}
+	up, err := onceUpstream(o.PolicyFile)
+	if err != nil {
+		return err
+	}
 	if k.box, err = o.Begun.Start(ctx, s); err != nil {
 		return err
 	}
@@ -165,6 +169,7 @@ func (k *once) start(ctx context.Context, o Once, rules *policy.Policy, dir stri
 			return holderIn(ctx, k.box, local, remote)
 		},
 		GatePort: plan.GatePort,
+		Upstream: up,
 		Leaf:     leaf,
 		Secret:   o.Secret,
 	})

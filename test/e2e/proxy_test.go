@@ -62,6 +62,26 @@ unlisted: deny
 	}
 }
 
+// A command's throw-away sandbox has no settings: the environment counts.
+func TestRunBehindAProxy(t *testing.T) {
+	h := newHome(t)
+	proxy := h.world.Proxy("proxy.corp.example", 3128, "me:open sesame")
+	h.env = append(h.env, "https_proxy=http://me:open%20sesame@proxy.corp.example:3128")
+	file := filepath.Join(t.TempDir(), "policy.yaml")
+	if err := os.WriteFile(file, []byte(article), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := h.nemoclaw("run", "--policy", file, "--", "sh", "-c", "curl -fsS https://api.github.com/ && ! env | grep -i sesame"); r.code != 0 {
+		t.Error(r)
+	}
+	if r := h.nemoclaw("run", "--policy", file, "--", "curl", "-fsS", "https://suspicious-host.com/"); r.code == 0 {
+		t.Error(r)
+	}
+	if got := proxy.Asked(); !slices.Equal(got, []string{"api.github.com:443"}) {
+		t.Errorf("the proxy was asked for %q", got)
+	}
+}
+
 // A proxy that cannot be used is said before anything is made.
 func TestProxiesThatAreRefused(t *testing.T) {
 	h := newHome(t)
