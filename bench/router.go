@@ -118,7 +118,9 @@ func (m *models) ways() []road {
 func (m *models) first(ctx context.Context, g *ground) ([]row, error) {
 	took := make([]sample, 4)
 	for turn := range callTurns + 1 {
-		for i, w := range m.ways() {
+		for j := range took {
+			i := (turn + j) % len(took) // none always follows the same one
+			w := m.ways()[i]
 			a, err := w.client.ask(request{Do: "first", To: w.to, N: atOnce, Often: callsATurn, Script: talk})
 			if err != nil {
 				return nil, fmt.Errorf("call %s: %w", w.to, err)
