@@ -2,6 +2,7 @@ package inference
 
 import (
 	"bytes"
+	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
@@ -36,10 +37,14 @@ func (s *secrets) add(key string) {
 	if len(key) < shortest {
 		return
 	}
+	html, _ := json.Marshal(key) // a text always can be
+	plain := quote(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !slices.Contains(s.keys, key) {
-		s.keys = append(s.keys, key)
+	for _, k := range []string{key, string(html[1 : len(html)-1]), string(plain[1 : len(plain)-1])} { // as it stands in JSON, too
+		if !slices.Contains(s.keys, k) {
+			s.keys = append(s.keys, k)
+		}
 	}
 }
 
