@@ -15,7 +15,7 @@ import (
 )
 
 // longest is how long the whole may take.
-const longest = 6 * time.Minute
+const longest = 8 * time.Minute
 
 // chapter is one part of the report. run gives its rows; with an error, those
 // that it has.

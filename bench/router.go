@@ -15,14 +15,14 @@ import (
 // real one: a server that answers at once would measure the machine's cores.
 var (
 	talk   = script{Think: 50 * time.Millisecond, Tokens: 20, Pace: 20 * time.Millisecond}
-	fast   = script{Think: 10 * time.Millisecond, Tokens: 5000, Pace: time.Millisecond}
+	fast   = script{Think: 10 * time.Millisecond, Tokens: 3000, Pace: time.Millisecond}
 	patter = script{Think: 10 * time.Millisecond, Tokens: 12, Pace: time.Second}
 )
 
 const (
 	atOnce     = 50
-	callTurns  = 4
-	callsATurn = 5 // of each of those at once
+	callTurns  = 3
+	callsATurn = 4 // of each of those at once
 	fastTurns  = 3
 	manyCalls  = 2000
 	longestGap = 3 * time.Second // of a token a second; more is a stall
