@@ -92,6 +92,20 @@ func digest(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// Adopt reads the settings of a sandbox of another machine, whatever it was
+// called there. Errors: *Newer, *Broken.
+func (s Sandbox) Adopt(data []byte) (Settings, error) {
+	var head struct {
+		Name string `yaml:"name"`
+	}
+	if err := yaml.Load(data, &head); err != nil {
+		return Settings{}, &Broken{s.name, err}
+	}
+	set, err := Sandbox{home: s.home, name: Name(head.Name)}.decode(data)
+	set.Name = string(s.name)
+	return set, err
+}
+
 // Edited means that sandbox.yaml is not what was locked.
 type Edited struct{ Name Name }
 

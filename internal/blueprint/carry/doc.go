@@ -3,7 +3,7 @@
 //
 // What is carried is the OCI artifact as it lies in the store: its image
 // manifest under the tag VERSION, its files, and its signature under the tag
-// sha256-HEX.sig. Packages that a lockfile names are not carried; they are
+// sha256-HEX.sig, and its bill of materials under sha256-HEX.sbom. Packages that a lockfile names are not carried; they are
 // fetched when the blueprint is first used, and checked against it.
 //
 // Runs in: the operator's commands.

@@ -20,6 +20,7 @@ const (
 	maxAll      = 400 << 20 // bytes of one blueprint's files
 
 	signatureType = "application/vnd.nemoclaw.signature.v1"
+	sbomType      = "application/vnd.cyclonedx"
 	noteType      = "application/vnd.nemoclaw.signature.v1+note"
 )
 
@@ -131,7 +132,9 @@ func (p Place) read(ctx context.Context, d ocispec.Descriptor, most int64) ([]by
 }
 
 // signatureTag is where the signature of a blueprint lies beside it.
-func signatureTag(d blueprint.Digest) string { return d.Algorithm() + "-" + d.Hex() + ".sig" }
+func signatureTag(d blueprint.Digest) string { return tagOf(d, "sig") }
+
+func tagOf(d blueprint.Digest, kind string) string { return d.Algorithm() + "-" + d.Hex() + "." + kind }
 
 // signature is the signed note beside a blueprint; nil where there is none.
 func signature(ctx context.Context, from Place, d blueprint.Digest) ([]byte, error) {

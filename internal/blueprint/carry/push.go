@@ -36,8 +36,15 @@ func Push(ctx context.Context, a blueprint.Artifact, signed []byte, to Place) er
 	if err := to.put(ctx, whole, a.Image); err != nil {
 		return err
 	}
+	bom, err := a.SBOM()
+	if err != nil {
+		return err
+	}
+	if err := to.attach(ctx, whole, attached{sbomType, sbomType + "+json", bom, tagOf(a.Digest, "sbom")}); err != nil {
+		return err
+	}
 	if len(signed) > 0 {
-		if err := to.sign(ctx, a.Digest, whole, signed); err != nil {
+		if err := to.attach(ctx, whole, attached{signatureType, noteType, signed, signatureTag(a.Digest)}); err != nil {
 			return err
 		}
 	}
@@ -53,29 +60,36 @@ func Push(ctx context.Context, a blueprint.Artifact, signed []byte, to Place) er
 	return nil
 }
 
-func (p Place) sign(ctx context.Context, d blueprint.Digest, subject ocispec.Descriptor, signed []byte) error {
-	text := describe(noteType, signed)
+// attached is something that lies beside a blueprint, and names it.
+type attached struct {
+	artifactType, mediaType string
+	body                    []byte
+	tag                     string
+}
+
+func (p Place) attach(ctx context.Context, subject ocispec.Descriptor, what attached) error {
+	text := describe(what.mediaType, what.body)
 	empty := ocispec.DescriptorEmptyJSON
 	m := ocispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest,
-		ArtifactType: signatureType, Config: empty, Layers: []ocispec.Descriptor{text}, Subject: &subject,
+		ArtifactType: what.artifactType, Config: empty, Layers: []ocispec.Descriptor{text}, Subject: &subject,
 	}
 	body, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}
 	whole := describe(ocispec.MediaTypeImageManifest, body)
-	whole.ArtifactType = signatureType
+	whole.ArtifactType = what.artifactType
 	for _, one := range []struct {
 		d    ocispec.Descriptor
 		body []byte
-	}{{empty, empty.Data}, {text, signed}, {whole, body}} {
+	}{{empty, empty.Data}, {text, what.body}, {whole, body}} {
 		if err := p.put(ctx, one.d, one.body); err != nil {
 			return err
 		}
 	}
-	if err := p.writable.Tag(ctx, whole, signatureTag(d)); err != nil {
-		return fmt.Errorf("push to %s: tag the signature: %w", p.text, err)
+	if err := p.writable.Tag(ctx, whole, what.tag); err != nil {
+		return fmt.Errorf("push to %s: tag %s: %w", p.text, what.tag, err)
 	}
 	return nil
 }

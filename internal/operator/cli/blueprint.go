@@ -57,7 +57,7 @@ func (a *app) blueprintCommand() *cobra.Command {
 		Args:  noArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return a.cacheClear(c.Context()) },
 	})
-	c.AddCommand(list, inspect, a.blueprintDiffCommand(), a.blueprintBuildCommand(), a.blueprintPullCommand(), a.blueprintPushCommand(),
+	c.AddCommand(list, inspect, a.blueprintDiffCommand(), a.blueprintSBOMCommand(), a.blueprintBuildCommand(), a.blueprintPullCommand(), a.blueprintPushCommand(),
 		a.blueprintVerifyCommand(), a.blueprintSignCommand(), a.blueprintKeyCommand(), a.blueprintTrustCommand(), cache)
 	return c
 }

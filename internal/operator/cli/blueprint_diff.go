@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -22,6 +23,25 @@ func (a *app) blueprintDiffCommand() *cobra.Command {
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print for programs")
 	return c
+}
+
+func (a *app) blueprintSBOMCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "sbom NAME@VERSION",
+		Short: "print its bill of materials, as CycloneDX JSON",
+		Args:  words("NAME@VERSION"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			_, info, err := a.found(args[0])
+			if err != nil {
+				return err
+			}
+			text, err := info.Artifact.SBOM()
+			if err == nil {
+				a.voice.Result("%s", strings.TrimSuffix(string(text), "\n"))
+			}
+			return err
+		},
+	}
 }
 
 // differing is `blueprint diff --json`.

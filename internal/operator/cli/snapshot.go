@@ -33,7 +33,7 @@ func (t target) snapshotCommand() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error { return t.snapshotList(asJSON) },
 	}
 	list.Flags().BoolVar(&asJSON, "json", false, "print for programs")
-	c.AddCommand(create, list, &cobra.Command{
+	c.AddCommand(create, list, t.snapshotExportCommand(), t.snapshotImportCommand(), &cobra.Command{
 		Use: "restore ID", Short: "make the workspace what it was; what it is now becomes a snapshot", Args: words("ID"),
 		RunE: func(c *cobra.Command, args []string) error { return t.snapshotRestore(c.Context(), args[0]) },
 	}, &cobra.Command{

@@ -109,12 +109,18 @@ func (s Setup) settings(c choices, content store.Content) (state.Settings, error
 			TmpBytes:    defaultTmp,
 		},
 	}
-	if os.Geteuid() != 0 {
-		return set, nil
-	}
 	var err error
-	set.User, err = host.FreeUser(os.DirFS("/"))
+	set.User, err = FreeUser()
 	return set, err
+}
+
+// FreeUser is whom a new sandbox runs as: a user of its own where we are root,
+// else 0, which stands for ourselves.
+func FreeUser() (uint32, error) {
+	if os.Geteuid() != 0 {
+		return 0, nil
+	}
+	return host.FreeUser(os.DirFS("/"))
 }
 
 // machineMemory is the machine's, or what we ourselves may use of it.

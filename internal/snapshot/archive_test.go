@@ -1,0 +1,106 @@
+package snapshot
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var known = []string{"sandbox.yaml"}
+
+// TestArchive: what was exported comes back the same, but for pipes.
+func TestArchive(t *testing.T) {
+	from, to := furnish(t), empty(t)
+	must(t, os.Remove(filepath.Join(from, "pipe")), os.Remove(filepath.Join(from, "a/b/second")))
+	var out bytes.Buffer
+	must(t, Write(t.Context(), &out, Header{Name: "box"}, map[string][]byte{"sandbox.yaml": []byte("name: box\n")}, from))
+	h, files, err := Read(t.Context(), bytes.NewReader(out.Bytes()), to, os.Geteuid(), known)
+	must(t, err)
+	if h.Name != "box" || string(files["sandbox.yaml"]) != "name: box\n" {
+		t.Errorf("%+v, %q", h, files)
+	}
+	inside := func(dir string) (all []string) { // the folder itself is not the archive's, nor the times of links
+		for _, line := range told(t, dir) {
+			if before, target, link := strings.Cut(line, " → "); link {
+				line = before[:strings.LastIndex(before, " ")] + target
+			}
+			if !strings.HasPrefix(line, ". ") {
+				all = append(all, line)
+			}
+		}
+		return all
+	}
+	if diff := cmp.Diff(inside(from), inside(to)); diff != "" {
+		t.Error(diff)
+	}
+	for n := 0; n < out.Len(); n += 1 + out.Len()/50 { // cut short anywhere, it is refused
+		var bad *Bad
+		if _, _, err := Read(t.Context(), bytes.NewReader(out.Bytes()[:n]), empty(t), 0, known); !errors.As(err, &bad) {
+			t.Errorf("cut to %d of %d bytes: %v", n, out.Len(), err)
+		}
+	}
+}
+
+func archive(t testing.TB, headers ...tar.Header) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	zip := gzip.NewWriter(&out)
+	w := tar.NewWriter(zip)
+	must(t, small(w, headerName, []byte(`{"format": 1, "name": "box"}`)))
+	for _, h := range headers {
+		must(t, w.WriteHeader(&h))
+	}
+	must(t, w.Close(), zip.Close())
+	return out.Bytes()
+}
+
+// TestArchiveRefused: an archive from a stranger reaches nothing beside its own
+// folder.
+func TestArchiveRefused(t *testing.T) {
+	file := func(name string) tar.Header { return tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o600} }
+	link := tar.Header{Name: "workspace/l", Typeflag: tar.TypeSymlink, Linkname: "..", Mode: 0o777}
+	for what, headers := range map[string][]tar.Header{
+		"traversal":             {file("workspace/../../escaped")},
+		"absolute":              {file("/escaped")},
+		"a stranger's file":     {file("network-policy.yaml")},
+		"through a link":        {link, file("workspace/l/escaped")},
+		"over a link":           {link, file("workspace/l")},
+		"twice":                 {file("workspace/f"), file("workspace/f")},
+		"no folder above":       {file("workspace/d/f")},
+		"hard link":             {{Name: "workspace/h", Typeflag: tar.TypeLink, Linkname: "/etc/passwd"}},
+		"device":                {{Name: "workspace/null", Typeflag: tar.TypeChar}},
+		"setuid":                {{Name: "workspace/s", Typeflag: tar.TypeReg, Mode: 0o4755}},
+		"a folder for a policy": {{Name: "sandbox.yaml/", Typeflag: tar.TypeDir, Mode: 0o755}},
+	} {
+		to := empty(t)
+		var bad *Bad
+		if _, _, err := Read(t.Context(), bytes.NewReader(archive(t, headers...)), to, 0, known); !errors.As(err, &bad) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if _, err := os.Lstat(filepath.Join(filepath.Dir(to), "escaped")); err == nil {
+			t.Errorf("%s: escaped", what)
+		}
+	}
+	if _, _, err := Read(t.Context(), bytes.NewReader(archive(t, file("workspace/f"), link, file("sandbox.yaml"))), empty(t), 0, known); err != nil {
+		t.Errorf("the control: %v", err)
+	}
+}
+
+// FuzzArchive: whatever comes, nothing is made beside the tree.
+func FuzzArchive(f *testing.F) {
+	f.Add(archive(f, tar.Header{Name: "workspace/f", Typeflag: tar.TypeReg, Mode: 0o600}))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		to := empty(t)
+		_, _, _ = Read(t.Context(), bytes.NewReader(body), to, os.Geteuid(), known)
+		if above, err := os.ReadDir(filepath.Dir(to)); err != nil || len(above) != 1 {
+			t.Errorf("beside the tree: %v, %v", above, err)
+		}
+	})
+}
