@@ -174,6 +174,9 @@ func rewrite(p *httputil.ProxyRequest) {
 	out := p.Out
 	out.URL.Scheme, out.URL.Host, out.Host = x.r.scheme(), x.r.authority(), x.r.authority()
 	out.URL.RawQuery, out.Trailer = p.In.URL.RawQuery, p.In.Trailer
+	if out.URL.EscapedPath() != x.said { // net/url would escape it anew, and forget which slashes were escaped
+		out.URL.RawPath = x.path.String()
+	}
 	for name := range out.Header {
 		if slices.Contains(overriding, strings.ReplaceAll(strings.ToLower(name), "_", "-")) {
 			delete(out.Header, name)

@@ -52,6 +52,7 @@ func FuzzRequest(f *testing.F) {
 		"GET /open/a HTTP/1.1\r\nHost: evil.example\r\n\r\n",
 		"GET http://evil.example/open/ HTTP/1.1\r\n" + host + "\r\n",
 		"GET /open/ HTTP/1.1\r\n" + host + "Upgrade: h2c\r\nConnection: Upgrade, X_http_method\r\nX_http_method: PUT\r\n\r\n",
+		"GET /open/a%2fb\"c%41 HTTP/1.1\r\n" + host + "\r\n",
 		"GET /open/{|}^%C3%A9;x=/ HTTP/1.0\r\n" + host + "\r\n",
 	} {
 		f.Add([]byte(s))
