@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strconv"
 	"syscall"
@@ -144,29 +143,6 @@ func TestProgramOfAProcess(t *testing.T) {
 	}
 	if _, ok := program(1 << 22); ok {
 		t.Error("found a process that cannot be")
-	}
-}
-
-// Law: a report is read as it was written, and a part of one is none.
-func TestReportsAreWhole(t *testing.T) {
-	r := report{
-		Proofs: []spec.Proof{
-			{Wall: spec.ProcessWall, Layer: layerSeccomp, Tried: "x y", Got: "no: z", Refused: true},
-			{Wall: spec.NetworkWall, Layer: layerCapture, Tried: "x", Got: "done"},
-		},
-		Connects: []connect{{To: nobody[0], From: netip.MustParseAddrPort("192.0.2.1:1")}, {To: nobody[1], Error: "refused"}},
-	}
-	b := r.encode()
-	if got, err := decodeReport(b); err != nil || !reflect.DeepEqual(got, r) {
-		t.Errorf("%+v, %v", got, err)
-	}
-	for i := 1; i < len(b); i++ {
-		if b[i-1] == '\n' {
-			continue // a whole line less: see complete
-		}
-		if got, err := decodeReport(b[:i]); err == nil {
-			t.Fatalf("%q gave %+v", b[:i], got)
-		}
 	}
 }
 

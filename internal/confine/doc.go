@@ -10,14 +10,15 @@
 // sandbox, before any agent has run.
 // Proved by: the tests of internal/launch, which start real sandboxes.
 //
-// Three doors of one program, chosen by argv:
+// Two doors of one program, chosen by argv, and a child that is no program:
 //
 //	(none)     Main:  PID 1. Outside the agents' Landlock domain, so that it
 //	                  can look at them and they cannot touch it.
-//	prove      Prove: forked by the one thread of PID 1 that has entered the
+//	prover     live:  forked by the one thread of PID 1 that has entered the
 //	                  domain; so it is in it, and all that it starts. Tries
 //	                  what must be refused, says what happened, waits, and
-//	                  executes the first command in its own place.
+//	                  executes the first command in its own place. All that
+//	                  by raw calls of a list (child_unsafe.go).
 //	spawner    Spawn: forked by the same thread for the second command; forks
 //	                  that and all later ones.
 package confine

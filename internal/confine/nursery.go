@@ -73,7 +73,7 @@ func (n *nursery) run(m spec.Message, fds []int) {
 	n.mu.Lock()
 	n.asked[m.ID] = struct{}{}
 	first := n.first
-	if len(fds) > 0 {
+	if len(fds) > 0 || m.Command == nil || !suits(*m.Command) {
 		first = nil
 	}
 	if first != nil {

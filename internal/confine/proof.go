@@ -49,33 +49,38 @@ func (in *inside) prove(s spec.Spec) ([]spec.Proof, error) {
 // report starts the prover and reads what it says. It waits then, to become
 // the first command.
 func (in *inside) report(s spec.Spec) (report, error) {
-	door := []string{"prove"}
-	for _, a := range s.Network.Routers {
-		door = append(door, a.String())
-	}
-	p, err := in.nursery.startProver(door)
+	p, a, err := in.nursery.startProver(s.Network.Routers)
 	if err != nil {
 		return report{}, err
 	}
-	return readReport(p.fd)
-}
-
-// readReport reads the one packet that the prover writes.
-func readReport(fd int) (report, error) {
-	if err := wait(fd, proofTime); err != nil {
+	got := &trials{}
+	if err := readTrials(p.fd, got.bytes()); err != nil {
 		return report{}, err
 	}
-	buf := make([]byte, maxReport)
+	if got.n != a.trials.n {
+		return report{}, errReport
+	}
+	return a.report(got), nil
+}
+
+// errReport is a report that the prover did not write, or not to its end.
+var errReport = errors.New("the report of the prover is damaged")
+
+// readTrials reads the one packet that the prover writes.
+func readTrials(fd int, b []byte) error {
+	if err := wait(fd, proofTime); err != nil {
+		return err
+	}
 	for {
-		n, err := unix.Read(fd, buf)
+		n, err := unix.Read(fd, b)
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case err != nil:
-			return report{}, err
-		case n == len(buf):
-			return report{}, errReport
+			return err
+		case n != len(b):
+			return errReport
 		default:
-			return decodeReport(buf[:n])
+			return nil
 		}
 	}
 }
@@ -95,9 +100,6 @@ func wait(fd int, limit time.Duration) error {
 		}
 	}
 }
-
-// maxReport bounds a report, in bytes; one has about 2000.
-const maxReport = 32 << 10
 
 // expected are the proofs of the layers that should stand.
 func (in *inside) expected(s spec.Spec, all []spec.Proof) []spec.Proof {

@@ -3,9 +3,8 @@ package confine
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
-	"os"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -14,7 +13,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 )
 
-// report is what the prove door writes on its standard output.
+// report is what the prover's calls came to.
 type report struct {
 	Proofs   []spec.Proof
 	Connects []connect
@@ -34,30 +33,55 @@ var nobody = []netip.AddrPort{
 	netip.AddrPortFrom(netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 15: 1}), 9),
 }
 
-// Prove tries what must be refused at each wall, reports, and becomes the
-// first command by execve(2): what is proved is the very process that will run.
-// It decides nothing: PID 1 knows which walls should stand. args are TCP
-// addresses to connect to beside the reserved ones.
-func Prove(args []string) {
-	debug.SetGCPercent(-1)
-	heedSignals()
-	var r report
-	r.Proofs = append(r.Proofs, tryDescriptors()) // first: the others open some
-	r.Proofs = append(r.Proofs, tryFiles()...)
-	r.Proofs = append(r.Proofs, tryProcess()...)
-	r.Proofs = append(r.Proofs, tryNetwork()...)
-	for _, a := range nobody {
-		r.Connects = append(r.Connects, tryConnect(a))
+// attempts are what the prover is to try at each wall. It decides nothing: PID
+// 1 knows which walls should stand, and reads off the calls what they came to.
+type attempts struct {
+	trials  *trials
+	proofs  []func(*trials) []spec.Proof
+	connect []func(*trials) connect
+}
+
+// newAttempts is for a prover whose end of the socket is far, and whose other
+// descriptors are to be null. also are TCP addresses to connect to beside the
+// reserved ones.
+func newAttempts(far, null int, also []netip.AddrPort) *attempts {
+	a := &attempts{trials: &trials{}}
+	t := a.trials
+	t.call(0, unix.SYS_SETSID)
+	for to, from := range []int{far, null, null} {
+		t.call(0, unix.SYS_DUP3, uintptr(from), uintptr(to), 0)
 	}
-	for _, s := range args {
-		if a, err := netip.ParseAddrPort(s); err == nil {
-			r.Connects = append(r.Connects, tryConnect(a))
+	t.call(0, unix.SYS_CLOSE_RANGE, 3, math.MaxInt32, 0)
+	a.descriptors()
+	a.files()
+	a.process()
+	a.network()
+	for i, to := range slices.Concat(nobody, also) {
+		if i < mostConnects {
+			a.connection(to, i)
 		}
 	}
-	if _, err := unix.Write(proverFd, r.encode()); err != nil {
-		os.Exit(1)
+	return a
+}
+
+// report reads off what the prover sent.
+func (a *attempts) report(got *trials) report {
+	var r report
+	for _, f := range a.proofs {
+		r.Proofs = append(r.Proofs, f(got)...)
 	}
-	become(proverFd)
+	for _, f := range a.connect {
+		r.Connects = append(r.Connects, f(got))
+	}
+	return r
+}
+
+// refused is an attempt that must fail in one of the ways that are wanted.
+func (a *attempts) refused(w spec.Wall, layer, what string, call uintptr, want ...error) {
+	a.proofs = append(a.proofs, func(t *trials) []spec.Proof {
+		_, err := t.result(call)
+		return []spec.Proof{tried(w, layer, what, err, want...)}
+	})
 }
 
 // tried is one attempt: refused when it failed in one of the ways it must.
@@ -68,14 +92,6 @@ func tried(w spec.Wall, layer, what string, err error, want ...error) spec.Proof
 		p.Refused = slices.ContainsFunc(want, func(e error) bool { return errors.Is(err, e) })
 	}
 	return p
-}
-
-func tryOpen(name string, flags int) error {
-	fd, err := unix.Open(name, flags|unix.O_CLOEXEC, 0o600)
-	if err != nil {
-		return err
-	}
-	return unix.Close(fd)
 }
 
 // The layers that proofs name.
@@ -91,46 +107,54 @@ const (
 	layerRouter       = "router"
 )
 
-func tryFiles() []spec.Proof {
+func (a *attempts) files() {
 	const fs = spec.FilesystemWall
-	return []spec.Proof{
-		tried(fs, layerMounts, "list /home", tryOpen("/home", unix.O_RDONLY|unix.O_DIRECTORY), unix.EACCES, unix.ENOENT),
-		tried(fs, layerMounts, "create /usr/.proof", tryOpen("/usr/.proof", unix.O_WRONLY|unix.O_CREAT), unix.EROFS, unix.EACCES),
-		// Our user owns the root folder and Landlock does not know chmod, so
-		// only the mount being read-only stops it.
-		tried(fs, layerMounts, "chmod /", unix.Chmod("/", 0o777), unix.EROFS),
-		tried(fs, layerLandlock, "read "+canaryFile, tryOpen(canaryFile, unix.O_RDONLY), unix.EACCES),
-		tried(fs, layerLandlock, "create "+canaryDir+"/new", tryOpen(canaryDir+"/new", unix.O_WRONLY|unix.O_CREAT), unix.EACCES),
-	}
+	t := a.trials
+	a.refused(fs, layerMounts, "list /home", t.open("/home", unix.O_RDONLY|unix.O_DIRECTORY), unix.EACCES, unix.ENOENT)
+	a.refused(fs, layerMounts, "create /usr/.proof", t.open("/usr/.proof", unix.O_WRONLY|unix.O_CREAT), unix.EROFS, unix.EACCES)
+	// Our user owns the root folder and Landlock does not know chmod, so only
+	// the mount being read-only stops it.
+	a.refused(fs, layerMounts, "chmod /", t.call(0, unix.SYS_FCHMODAT, cwd, t.text("/"), 0o777), unix.EROFS)
+	a.refused(fs, layerLandlock, "read "+canaryFile, t.open(canaryFile, unix.O_RDONLY), unix.EACCES)
+	a.refused(fs, layerLandlock, "create "+canaryDir+"/new", t.open(canaryDir+"/new", unix.O_WRONLY|unix.O_CREAT), unix.EACCES)
 }
 
-func tryProcess() []spec.Proof {
+func (a *attempts) process() {
 	const pr = spec.ProcessWall
-	// A process with threads, as ours, gets EINVAL from the kernel itself: an
-	// EPERM is the filter's.
-	userns := tried(pr, layerSeccomp, "unshare a user namespace", unix.Unshare(unix.CLONE_NEWUSER), unix.EPERM)
-	_, _, e := unix.Syscall(unix.SYS_IO_URING_SETUP, 0, 0, 0)
-	ring := tried(pr, layerSeccomp, "set up io_uring", e, unix.ENOSYS)
-	signal := tried(pr, layerLandlock, "signal PID 1", unix.Kill(1, 0), unix.EPERM)
-	return append(tryStatus(), userns, ring, signal, tryLimit())
+	t := a.trials
+	a.status()
+	a.refused(pr, layerSeccomp, "unshare a user namespace", t.call(0, unix.SYS_UNSHARE, unix.CLONE_NEWUSER), unix.EPERM)
+	a.refused(pr, layerSeccomp, "set up io_uring", t.call(0, unix.SYS_IO_URING_SETUP), unix.ENOSYS)
+	a.refused(pr, layerLandlock, "signal PID 1", t.call(0, unix.SYS_KILL, 1, 0), unix.EPERM)
+	a.limit()
 }
 
-// tryLimit reads how many user namespaces may be made here: the filter would
+// reads is an attempt that reads a file; judge says what of its text proves.
+func (a *attempts) reads(p spec.Proof, file string, nr uintptr, into func(*trials) []byte, judge func(text string, p spec.Proof) []spec.Proof) {
+	call := a.trials.read(file, nr, into(a.trials))
+	a.proofs = append(a.proofs, func(t *trials) []spec.Proof {
+		text, err := t.said(call, into(t))
+		if err != nil {
+			p.Got = err.Error()
+			return []spec.Proof{p}
+		}
+		return judge(text, p)
+	})
+}
+
+// limit reads how many user namespaces may be made here: the filter would
 // refuse to make one before that limit could.
-func tryLimit() spec.Proof {
+func (a *attempts) limit() {
 	p := spec.Proof{Wall: spec.ProcessWall, Layer: layerNamespaces, Tried: "read " + limitOf("user")}
-	b, err := os.ReadFile(limitOf("user"))
-	if err != nil {
-		p.Got = err.Error()
-		return p
-	}
-	p.Got = strings.TrimSpace(string(b))
-	p.Refused = p.Got == "0"
-	return p
+	a.reads(p, limitOf("user"), unix.SYS_READ, func(t *trials) []byte { return t.limit[:] }, func(text string, p spec.Proof) []spec.Proof {
+		p.Got = strings.TrimSpace(text)
+		p.Refused = p.Got == "0"
+		return []spec.Proof{p}
+	})
 }
 
-// tryStatus reads what this very process is allowed. See proc_pid_status(5).
-func tryStatus() []spec.Proof {
+// status reads what the prover is allowed. See proc_pid_status(5).
+func (a *attempts) status() {
 	want := []struct{ layer, name, value string }{
 		{layerCapabilities, "CapInh", "0000000000000000"},
 		{layerCapabilities, "CapPrm", "0000000000000000"},
@@ -140,118 +164,71 @@ func tryStatus() []spec.Proof {
 		{layerCapabilities, "NoNewPrivs", "1"},
 		{layerSeccomp, "Seccomp", "2"},
 	}
-	b, err := os.ReadFile("/proc/self/status")
-	var out []spec.Proof
-	for _, w := range want {
-		p := spec.Proof{Wall: spec.ProcessWall, Layer: w.layer, Tried: "read " + w.name + " of /proc/self/status", Got: "nothing"}
-		if err != nil {
-			p.Got = err.Error()
+	failed := spec.Proof{Wall: spec.ProcessWall, Layer: layerCapabilities, Tried: "read /proc/self/status"}
+	a.reads(failed, "/proc/self/status", unix.SYS_READ, func(t *trials) []byte { return t.status[:] }, func(text string, _ spec.Proof) []spec.Proof {
+		var out []spec.Proof
+		for _, w := range want {
+			p := spec.Proof{Wall: spec.ProcessWall, Layer: w.layer, Tried: "read " + w.name + " of /proc/self/status", Got: "nothing"}
+			for line := range strings.Lines(text) {
+				if v, ok := strings.CutPrefix(line, w.name+":"); ok {
+					p.Got = strings.TrimSpace(v)
+					p.Refused = p.Got == w.value
+				}
+			}
+			out = append(out, p)
 		}
-		for line := range strings.Lines(string(b)) {
-			if v, ok := strings.CutPrefix(line, w.name+":"); ok {
-				p.Got = strings.TrimSpace(v)
-				p.Refused = p.Got == w.value
+		return out
+	})
+}
+
+// descriptors looks for those that the prover was not given. They are listed
+// first of all: the other attempts open some.
+func (a *attempts) descriptors() {
+	p := spec.Proof{Wall: spec.ProcessWall, Layer: layerDescriptors, Tried: "list /proc/self/fd"}
+	a.reads(p, "/proc/self/fd", unix.SYS_GETDENTS64, func(t *trials) []byte { return t.descriptors[:] }, func(text string, p spec.Proof) []spec.Proof {
+		_, _, names := unix.ParseDirent([]byte(text), -1, nil)
+		// 3 is the folder itself, the lowest that was free.
+		names = slices.DeleteFunc(names, func(s string) bool { return s == "3" })
+		slices.Sort(names)
+		p.Got = strings.Join(names, " ")
+		p.Refused = p.Got == "0 1 2"
+		return []spec.Proof{p}
+	})
+}
+
+func (a *attempts) network() {
+	a.refused(spec.NetworkWall, layerCapture, "send UDP to "+nobody[0].String(), a.trials.send(nobody[0]), unix.EPERM)
+	// See proc_pid_net(5).
+	p := spec.Proof{Wall: spec.NetworkWall, Layer: layerInterfaces, Tried: "list interfaces"}
+	a.reads(p, "/proc/self/net/dev", unix.SYS_READ, func(t *trials) []byte { return t.devices[:] }, func(text string, p spec.Proof) []spec.Proof {
+		var names []string
+		for line := range strings.Lines(text) {
+			if name, _, ok := strings.Cut(line, ":"); ok {
+				names = append(names, strings.TrimSpace(name))
 			}
 		}
-		out = append(out, p)
-	}
-	return out
+		p.Got = strings.Join(names, " ")
+		p.Refused = p.Got == "lo"
+		return []spec.Proof{p}
+	})
 }
 
-// tryDescriptors looks for descriptors that this process was not given.
-func tryDescriptors() spec.Proof {
-	p := spec.Proof{Wall: spec.ProcessWall, Layer: layerDescriptors, Tried: "list /proc/self/fd"}
-	dir, err := unix.Open("/proc/self/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		p.Got = err.Error()
-		return p
-	}
-	defer unix.Close(dir)
-	buf := make([]byte, 8192)
-	n, err := unix.ReadDirent(dir, buf)
-	if err != nil {
-		p.Got = err.Error()
-		return p
-	}
-	_, _, names := unix.ParseDirent(buf[:n], -1, nil)
-	names = slices.DeleteFunc(names, func(s string) bool { return s == fmt.Sprint(dir) })
-	slices.Sort(names)
-	p.Got = strings.Join(names, " ")
-	p.Refused = p.Got == "0 1 2"
-	return p
-}
-
-func tryNetwork() []spec.Proof {
-	return []spec.Proof{
-		tried(spec.NetworkWall, layerCapture, "send UDP to "+nobody[0].String(), trySend(nobody[0]), unix.EPERM),
-		tryInterfaces(),
-	}
-}
-
-func trySend(a netip.AddrPort) error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	return unix.Sendto(fd, []byte("proof"), 0, address(a))
-}
-
-// tryInterfaces lists the interfaces that exist. See proc_pid_net(5).
-func tryInterfaces() spec.Proof {
-	p := spec.Proof{Wall: spec.NetworkWall, Layer: layerInterfaces, Tried: "list interfaces"}
-	b, err := os.ReadFile("/proc/self/net/dev")
-	if err != nil {
-		p.Got = err.Error()
-		return p
-	}
-	var names []string
-	for line := range strings.Lines(string(b)) {
-		if name, _, ok := strings.Cut(line, ":"); ok {
-			names = append(names, strings.TrimSpace(name))
+// connection connects to to. Who answers is for PID 1 to say.
+func (a *attempts) connection(to netip.AddrPort, i int) {
+	calls := a.trials.connect(to, &a.trials.names[i])
+	a.connect = append(a.connect, func(t *trials) connect {
+		c := connect{To: to}
+		for _, call := range calls {
+			if _, err := t.result(call); err != nil {
+				c.Error = err.Error()
+				return c
+			}
 		}
-	}
-	p.Got = strings.Join(names, " ")
-	p.Refused = p.Got == "lo"
-	return p
-}
-
-// tryConnect connects to a. Who answers is for PID 1 to say.
-func tryConnect(a netip.AddrPort) connect {
-	c := connect{To: a}
-	family := unix.AF_INET
-	if a.Addr().Is6() {
-		family = unix.AF_INET6
-	}
-	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
-	if err != nil {
-		c.Error = err.Error()
+		if c.From = t.names[i].from(); !c.From.IsValid() {
+			c.Error = fmt.Sprintf("a name of family %d", t.names[i].address.Addr.Family)
+		}
 		return c
-	}
-	// Not closed: the connection is to be there when PID 1 looks. The limit
-	// holds for connect(2) too; see socket(7).
-	err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &unix.Timeval{Sec: 2})
-	if err == nil {
-		err = unix.Connect(fd, address(a))
-	}
-	if err != nil {
-		c.Error = err.Error()
-		return c
-	}
-	from, err := unix.Getsockname(fd)
-	if err != nil {
-		c.Error = err.Error()
-		return c
-	}
-	c.From = addrPort(from)
-	return c
-}
-
-func address(a netip.AddrPort) unix.Sockaddr {
-	if a.Addr().Is4() {
-		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
-	}
-	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
+	})
 }
 
 func addrPort(s unix.Sockaddr) netip.AddrPort {

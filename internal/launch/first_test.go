@@ -2,7 +2,9 @@ package launch
 
 import (
 	"errors"
+	"io"
 	"io/fs"
+	"strings"
 	"testing"
 
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
@@ -34,6 +36,21 @@ func TestFirstCommandThatIsNotThere(t *testing.T) {
 	if !errors.Is(err, ErrNotStarted) || !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("no program: %v", err)
 	}
+	s.wants("echo next", "next\n")
+}
+
+// What the prover has no room for, the spawner starts.
+func TestFirstCommandOfManyWords(t *testing.T) {
+	s := up(t)
+	words := strings.Repeat("x", 100_000)
+	p, err := s.Run(t.Context(), spec.Command{Argv: []string{"sh", "-c", "echo ${#1} ${#2} $A", "sh", words, words}, Env: []string{"A=b"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := io.ReadAll(p.Stdout()); err != nil || string(out) != "100000 100000 b\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+	s.wants("echo next", "next\n") // this the prover becomes
 	s.wants("echo next", "next\n")
 }
 

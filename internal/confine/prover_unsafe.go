@@ -1,0 +1,129 @@
+package confine
+
+import (
+	"errors"
+	"net/netip"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+	"github.com/nemoclaw/nemoclaw/internal/confine/wire"
+)
+
+// prover is PID 1's side of the process that proved the walls. Like the
+// spawner it was forked from the domain's thread; it waits for orders, and
+// executes the first command in its own place.
+type prover struct {
+	fd    int // our end of its socket
+	pid   int
+	child *child
+	ended *syscall.WaitStatus // set where it was reaped before its start was told
+}
+
+// startProver forks it. What its attempts came to comes over its socket.
+func (n *nursery) startProver(also []netip.AddrPort) (*prover, *attempts, error) {
+	near, far, err := wire.Pair()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer unix.Close(far)
+	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		unix.Close(near)
+		return nil, nil, act("open", "/dev/null", err)
+	}
+	defer unix.Close(null)
+	a := newAttempts(far, null, also)
+	p := &prover{fd: near, child: newChild(a.trials)}
+	if err := n.domain.do(func() (err error) { p.pid, err = fork(p.child); return err }); err != nil {
+		unix.Close(near)
+		return nil, nil, act("start", "prover", err)
+	}
+	n.mu.Lock()
+	n.first = p
+	n.mu.Unlock()
+	return p, a, nil
+}
+
+// suits says whether the prover can become c: its streams are pipes, and its
+// words have room.
+func suits(c spec.Command) bool {
+	size := 0
+	for _, s := range c.Argv {
+		size += len(s) + 32
+	}
+	for _, s := range c.Env {
+		size += len(s) + 32
+	}
+	return !c.TTY && size < mostData/2
+}
+
+// become makes the prover the command of m, and tells how that went.
+func (n *nursery) become(p *prover, m spec.Message) {
+	defer unix.Close(p.fd)
+	defer func() {
+		n.mu.Lock()
+		n.becoming = nil
+		n.mu.Unlock()
+	}()
+	ours, err := n.order(p, *m.Command)
+	defer func() { closeAll(ours) }()
+	if err != nil {
+		n.hear(failed(m.ID, err), nil)
+		return
+	}
+	n.became(p, spec.Message{Op: spec.OpStarted, ID: m.ID, PID: p.pid}, ours)
+}
+
+// order orders p to execute c, and waits until it has. The end of the socket
+// means that it was executed: the prover's end is close-on-exec.
+func (n *nursery) order(p *prover, c spec.Command) (ours []int, err error) {
+	at, err := (&spawner{env: n.spec.Env, dir: n.spec.Dir}).place(c)
+	if err != nil {
+		return nil, err
+	}
+	st, err := openStreams(c)
+	if err != nil {
+		return nil, act("open streams of", c.Argv[0], err)
+	}
+	defer closeAll(st.theirs)
+	o := p.child.orders
+	if !o.become(c.Argv, at, n.spec.Rlimits) {
+		return st.ours, act("execute", c.Argv[0], unix.E2BIG)
+	}
+	if err := unix.Sendmsg(p.fd, o.bytes(), unix.UnixRights(st.theirs...), nil, unix.MSG_NOSIGNAL); err != nil {
+		return st.ours, act("run", "command", errors.New("the prover is gone"))
+	}
+	var told [3]uintptr // the beginning of its orders
+	b := unsafe.Slice((*byte)(unsafe.Pointer(&told)), unsafe.Sizeof(told))
+	for {
+		got, err := unix.Read(p.fd, b)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return st.ours, act("run", "command", err)
+		case got == 0:
+			return st.ours, nil
+		default:
+			return st.ours, act("execute", c.Argv[0], unix.Errno(told[2]))
+		}
+	}
+}
+
+// became tells the start of the first command, and its end where that came
+// before.
+func (n *nursery) became(p *prover, m spec.Message, streams []int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.asked, m.ID)
+	n.tell(m, streams...) // under the lock: its end must not be told before
+	if p.ended != nil {
+		e := exited(m.ID, *p.ended)
+		e.Alone = alone()
+		n.tell(e)
+		return
+	}
+	n.running[m.ID] = p.pid
+}
