@@ -77,23 +77,22 @@ func (c *child) live() {
 	t := c.trials
 	perform(&t.calls[0], t.n, false)
 	_, _, e := unix.RawSyscall(unix.SYS_WRITE, 0, uintptr(unsafe.Pointer(t)), unsafe.Offsetof(t.arena))
-	for e == 0 {
-		var n uintptr
+	var n uintptr
+	if e == 0 {
 		n, _, e = unix.RawSyscall(unix.SYS_RECVMSG, 0, uintptr(unsafe.Pointer(&c.inbox)), unix.MSG_CMSG_CLOEXEC)
-		if e != 0 || n == 0 {
-			break
-		}
+	}
+	if e == 0 && n > 0 {
 		o := c.orders
 		for i := range uintptr(3) {
 			nth(&o.calls[0], streamOrders+i).args[0] = uintptr(*(*int32)(unsafe.Add(unsafe.Pointer(&c.rights), unix.SizeofCmsghdr+4*i)))
 		}
+		// It returns only where it failed.
 		o.failed = perform(&o.calls[0], o.n, true)
 		o.errno = nth(&o.calls[0], o.failed-1).errno
-		unix.RawSyscall(unix.SYS_WRITE, nth(&o.calls[0], socketOrder).got, uintptr(unsafe.Pointer(o)), unsafe.Sizeof(uintptr(0))*3)
-		break
+		_, _, _ = unix.RawSyscall(unix.SYS_WRITE, nth(&o.calls[0], socketOrder).got, uintptr(unsafe.Pointer(o)), unsafe.Sizeof(uintptr(0))*3)
 	}
 	for {
-		unix.RawSyscall(unix.SYS_EXIT_GROUP, 1, 0, 0)
+		_, _, _ = unix.RawSyscall(unix.SYS_EXIT_GROUP, 1, 0, 0)
 	}
 }
 
