@@ -7,7 +7,8 @@
 // Touches: nothing: no clock, file or log. Every call is told the time.
 // Fails:   closed. No answer, a full desk or a used grant is a refusal; a
 // restored desk holds no connection and no half-used grant.
-// Proved by: TestDesk, TestSequences, FuzzSequences, TestSnapshot.
+// Proved by: TestSequences, FuzzSequences, TestSnapshot, TestFloodIsBounded,
+// TestUntilEndsByTheEarlierClock.
 //
 // A question is bound to program, host, port and, where it is about one, the
 // address. Its life:

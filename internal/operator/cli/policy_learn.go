@@ -131,27 +131,35 @@ func (t target) learnStop(output string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	r, err := recorded(s.AuditDir(), m)
+	out := learnedOut{File: cmp.Or(output, s.LearnedFile()), Since: m.Since}
+	next, err := learn(s, m, p, &out)
 	if err != nil {
-		return err
-	}
-	got, err := policy.Learn(p, r.seen(), time.Now())
-	if err != nil {
-		return err
-	}
-	file := cmp.Or(output, s.LearnedFile())
-	text := fmt.Appendf(nil, "# What %s asked for since %s: for review, not in force.\n", s.Name(), m.Since.Format(time.RFC3339))
-	if err := state.WriteDurable(file, append(text, got.Text...), 0o600); err != nil {
 		return err
 	}
 	if err := os.Remove(s.LearnFile()); err != nil {
 		return fmt.Errorf("end the recording: %w", err)
 	}
-	next, err := policy.Parse(filepath.Base(file), got.Text)
+	d := policy.Compare(p, next)
+	out.Diff = diffOf(d)
+	return t.printLearned(out, d, asJSON)
+}
+
+// learn writes out.File, and says in out what is in it.
+func learn(s state.Sandbox, m mark, p *policy.Policy, out *learnedOut) (*policy.Policy, error) {
+	r, err := recorded(s.AuditDir(), m)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return t.printLearned(learnedOut{file, m.Since, len(r.order), r.leftOut(got.Left), diffOf(policy.Compare(p, next))}, policy.Compare(p, next), asJSON)
+	got, err := policy.Learn(p, r.seen(), time.Now())
+	if err != nil {
+		return nil, err
+	}
+	text := fmt.Appendf(nil, "# What %s asked for since %s: for review, not in force.\n", s.Name(), m.Since.Format(time.RFC3339))
+	if err := state.WriteDurable(out.File, append(text, got.Text...), 0o600); err != nil {
+		return nil, err
+	}
+	out.Requests, out.Left = len(r.order), r.leftOut(got.Left)
+	return policy.Parse(filepath.Base(out.File), append(text, got.Text...))
 }
 
 func (t target) printLearned(l learnedOut, d policy.Diff, asJSON bool) error {
