@@ -22,6 +22,7 @@ var contract = map[string][]string{
 	"discord":     {"discord.com:443", "gateway.discord.gg:443", "*.discord.gg:443", "cdn.discordapp.com:443", "media.discordapp.net:443"},
 	"docker":      nil, // of docker's configuration
 	"github":      {"github.com:443", "api.github.com:443", "codeload.github.com:443", "raw.githubusercontent.com:443", "objects.githubusercontent.com:443", "release-assets.githubusercontent.com:443"},
+	"github-read": {"github.com:443", "api.github.com:443", "codeload.github.com:443", "raw.githubusercontent.com:443", "release-assets.githubusercontent.com:443"},
 	"go":          nil, // of go's
 	"huggingface": {"huggingface.co:443", "*.hf.co:443", "*.xethub.hf.co:443"},
 	"jira":        {"*.atlassian.net:443", "api.atlassian.com:443", "auth.atlassian.com:443"},
@@ -57,8 +58,52 @@ func TestContract(t *testing.T) {
 	}
 }
 
+// reads are requests by what the presets that narrow them say of each.
+var reads = []struct {
+	preset, host, method, path string
+	want                       policy.Action
+}{
+	{"github-read", "api.github.com", "GET", "/repos/a/b", policy.Allow},
+	{"github-read", "api.github.com", "POST", "/repos/a/b/issues", policy.Deny},
+	{"github-read", "api.github.com", "POST", "/graphql", policy.Deny},
+	{"github-read", "api.github.com", "DELETE", "/repos/a/b", policy.Deny},
+	{"github-read", "github.com", "GET", "/a/b.git/info/refs", policy.Allow},
+	{"github-read", "github.com", "POST", "/a/b.git/git-upload-pack", policy.Allow},
+	{"github-read", "github.com", "POST", "/a/b.git/git-receive-pack", policy.Deny},
+	{"github-read", "github.com", "POST", "/a/b/c/git-upload-pack", policy.Deny},
+	{"github-read", "codeload.github.com", "PUT", "/a", policy.Deny},
+	{"github", "api.github.com", "POST", "/graphql", policy.Allow}, // the control: not read
+}
+
+// A preset that narrows requests lets those through that it says, and no others.
+func TestContractOfRequests(t *testing.T) {
+	for _, c := range reads {
+		p, err := Load(c.preset)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := []byte("egress: []\nunlisted: deny\n")
+		for _, e := range p.Rules {
+			if text, err = policy.AddRule(text, e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		whole, err := policy.Parse("p.yaml", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path, err := policy.ParsePath(c.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, _ := whole.JudgeHTTP(policy.Request{Host: policy.Host(c.host), Port: 443}, nil, c.method, path); v.Action != c.want {
+			t.Errorf("%s: %s %s%s: %s", c.preset, c.method, c.host, c.path, v)
+		}
+	}
+}
+
 // TestContractHolds: by the evaluator of the gate, a preset opens what it says
-// for any program and with any method, and nothing beside it: not its other
+// for any program and, but for those that narrow requests, with any method, and nothing beside it: not its other
 // ports, not hosts that look like its own, not one label more.
 func TestContractHolds(t *testing.T) {
 	for _, name := range Names() {
