@@ -77,7 +77,7 @@ func (p *Policy) decideUnlisted(r Request, missed narrow) Verdict {
 	return v
 }
 
-const notRouted = "inference.local is the inference router, which answers on port 80: use http://inference.local"
+const notRouted = "inference.local is the inference router, which answers on ports 80 and 443: use http://inference.local or https://inference.local"
 
 // narrow remembers the first rule that names the destination and does not
 // allow this request, to tell the operator what is missing.

@@ -299,7 +299,7 @@ func TestIsRouter(t *testing.T) {
 			t.Error(target)
 		}
 	}
-	if !IsRouter("inference.local", netip.Addr{}, 80) || IsRouter("inference.local", netip.Addr{}, 443) || IsRouter("", netip.Addr{}, 443) {
+	if !IsRouter("inference.local", netip.Addr{}, 80) || !IsRouter("inference.local", netip.Addr{}, 443) || IsRouter("inference.local", netip.Addr{}, 8080) || IsRouter("", netip.Addr{}, 443) {
 		t.Error("inference.local")
 	}
 }
@@ -307,7 +307,7 @@ func TestIsRouter(t *testing.T) {
 // TestJudgeRouter: the router needs no rule, a deny closes it, and no rule makes
 // another host of its name.
 func TestJudgeRouter(t *testing.T) {
-	p := mustParse(t, "egress:\n  - {host: inference.local, port: 443}\ndeny:\n  - {host: host.docker.internal, port: 11434}\n")
+	p := mustParse(t, "egress:\n  - {host: inference.local, port: 8443}\ndeny:\n  - {host: host.docker.internal, port: 11434}\n")
 	open := mustParse(t, "egress: []\n")
 	for _, c := range []struct {
 		p    *Policy
@@ -316,7 +316,7 @@ func TestJudgeRouter(t *testing.T) {
 		want Action
 	}{
 		{open, "inference.local", 80, Allow}, {open, "127.0.0.1", 11434, Allow}, {open, "host.nemoclaw.internal", 11434, Allow},
-		{p, "inference.local", 443, Deny}, {p, "inference.local", 80, Allow}, {p, "host.nemoclaw.internal", 11434, Deny},
+		{p, "inference.local", 8443, Deny}, {open, "inference.local", 443, Allow}, {p, "inference.local", 80, Allow}, {p, "host.nemoclaw.internal", 11434, Deny},
 	} {
 		if v := c.p.Judge(request(t, c.host, c.port), nil); v.Action != c.want || v.Why == "" {
 			t.Errorf("%s:%d: %s", c.host, c.port, v)

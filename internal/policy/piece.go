@@ -43,6 +43,7 @@ func routers() []piece {
 	return []piece{
 		{host: pattern{shape: loopback, name: "127.0.0.1", text: "127.0.0.1"}, port: routerPort},
 		{host: pattern{shape: exact, name: "inference.local", text: "inference.local"}, port: 80},
+		{host: pattern{shape: exact, name: "inference.local", text: "inference.local"}, port: 443},
 	}
 }
 

@@ -29,6 +29,7 @@ func (k *keeper) routerConfig(log *inference.Log) inference.Config {
 		Ready:    k.book.Err,
 		Sandbox:  k.settings.Name,
 		Proxy:    k.upstream.forRouter(),
+		Leaf:     k.ca.Leaf,
 		Used:     usedBefore(k.place.AuditDir(), time.Now()),
 	}
 }

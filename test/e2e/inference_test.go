@@ -21,7 +21,7 @@ func TestEveryRoadToTheModelIsTheRouter(t *testing.T) {
 	for _, at := range []string{
 		"http://127.0.0.1:11434/api/chat", "http://[::1]:11434/api/chat", "http://localhost:11434/api/chat",
 		"http://host.docker.internal:11434/api/chat", "http://inference.local/api/chat",
-		"http://127.0.0.1:11434/v1/chat/completions",
+		"http://127.0.0.1:11434/v1/chat/completions", "https://inference.local/api/chat",
 	} {
 		r := b.sh(chat + question + at)
 		if !strings.HasSuffix(r.out, "\n200") || !strings.Contains(r.out, tiny.Sentence) {
@@ -35,9 +35,9 @@ func TestEveryRoadToTheModelIsTheRouter(t *testing.T) {
 				n++
 			}
 		}
-		return n == 6
+		return n == 7
 	})
-	if r := b.sh(`grep -cF "the question" ~/.openclaw/inference.log`); strings.TrimSpace(r.out) != "6" {
+	if r := b.sh(`grep -cF "the question" ~/.openclaw/inference.log`); strings.TrimSpace(r.out) != "7" {
 		t.Error(r)
 	}
 	if a := b.world.Arrivals(); len(a) > 0 {

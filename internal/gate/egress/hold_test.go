@@ -242,7 +242,7 @@ func TestRouterIsReachedWithoutARule(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
-	for name, port := range map[string]int{"inference.local": 443, "host.docker.internal": 11435, "router.example": 11434} {
+	for name, port := range map[string]int{"inference.local": 8443, "host.docker.internal": 11435, "router.example": 11434} {
 		b.mustReset(b.dial(name, port))
 	}
 	b.policy.Store(parse(t, "deny: [{host: host.docker.internal, port: 11434}]\n"))

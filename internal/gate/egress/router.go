@@ -64,10 +64,8 @@ func (f *flow) notRouted() string {
 	switch {
 	case f.g.cfg.Router == nil:
 		return "no inference router runs"
-	case f.request.Host != inferenceLocal || f.request.Port == 80:
+	case f.request.Host != inferenceLocal || f.request.Port == 80 || f.request.Port == 443:
 		return ""
-	case f.request.Port == 443:
-		return "inference.local answers on port 80 only in this version: use http://inference.local"
 	}
-	return fmt.Sprintf("inference.local answers on port 80, not on %d", f.request.Port)
+	return fmt.Sprintf("inference.local answers on ports 80 and 443, not on %d", f.request.Port)
 }

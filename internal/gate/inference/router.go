@@ -33,6 +33,9 @@ type Config struct {
 	// Ready is non-nil while calls must be refused, since they cannot be
 	// recorded.
 	Ready func() error
+	// Leaf gives a certificate for a name, from the authority that the programs
+	// inside trust: the router speaks TLS with it on port 443.
+	Leaf func(name string, now time.Time) (*tls.Certificate, error)
 	// Sandbox is the name that the remedies in errors speak of.
 	Sandbox string
 	// Warn takes the news that a limit is near or reached. It must not block.

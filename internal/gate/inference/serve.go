@@ -2,11 +2,14 @@ package inference
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 )
 
@@ -41,7 +44,32 @@ func (r *Router) ServeConn(conn net.Conn) {
 		return
 	}
 	c := newHeld(conn, r.slots)
-	_ = r.server().Serve(&single{conn: c}) // ends with the connection
+	_ = r.server().Serve(&single{held: c, conn: r.secured(c)}) // ends with the connection
+}
+
+// Where the router speaks TLS, and for whom.
+const (
+	httpsPort = 443
+	ownName   = "inference.local"
+)
+
+// secured is a connection as it is spoken on: with TLS, where it was made to the
+// port for that.
+func (r *Router) secured(c net.Conn) net.Conn {
+	to, ok := c.LocalAddr().(*net.TCPAddr)
+	if !ok || to.Port != httpsPort || r.cfg.Leaf == nil {
+		return c
+	}
+	return tls.Server(c, &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		NextProtos: []string{"http/1.1"},
+		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			if name := hello.ServerName; name != "" && !strings.EqualFold(strings.TrimSuffix(name, "."), ownName) {
+				return nil, fmt.Errorf("the router is %s, not %.100q", ownName, name)
+			}
+			return r.cfg.Leaf(ownName, r.now())
+		},
+	})
 }
 
 func (r *Router) server() *http.Server {
@@ -64,6 +92,9 @@ type programKey struct{}
 func (r *Router) who(c net.Conn) string {
 	if r.cfg.Who == nil {
 		return ""
+	}
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
 	}
 	if h, ok := c.(*held); ok {
 		c = h.Conn
@@ -148,7 +179,8 @@ func (h *held) Close() error {
 
 // single is a listener of one connection, which ends with that.
 type single struct {
-	conn *held
+	held *held
+	conn net.Conn // it, or TLS on it
 	once sync.Once
 }
 
@@ -158,7 +190,7 @@ func (l *single) Accept() (c net.Conn, err error) {
 	if c != nil {
 		return c, nil
 	}
-	<-l.conn.closed
+	<-l.held.closed
 	return nil, net.ErrClosed
 }
 
