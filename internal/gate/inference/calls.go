@@ -7,6 +7,7 @@ import "encoding/json"
 type calls []streamedCall
 
 type streamedCall struct {
+	index     int // that its parts are sent with
 	id, name  string
 	arguments []byte // JSON
 }
@@ -17,20 +18,15 @@ type callPart struct {
 	arguments string
 }
 
-// add adds a part of a call. A part belongs to the call at its index; some
-// servers leave the index out, and send each call whole. One call beyond the
-// bound is kept for whole to complain of; its parts are not.
+// add adds a part of a call. One call beyond the bound is kept for whole to
+// complain of; its parts are not.
 func (k *calls) add(c called) callPart {
-	at := len(*k)
-	switch {
-	case c.Index != nil && *c.Index >= 0:
-		at = *c.Index
-	case c.Function.Name == "" && at > 0:
-		at--
-	}
-	at = min(at, maxTools)
-	for len(*k) <= at {
-		*k = append(*k, streamedCall{})
+	at := min(k.place(c), maxTools)
+	if at == len(*k) {
+		*k = append(*k, streamedCall{index: at})
+		if c.Index != nil {
+			(*k)[at].index = *c.Index
+		}
 	}
 	if at == maxTools {
 		return callPart{at: at}
@@ -43,9 +39,32 @@ func (k *calls) add(c called) callPart {
 	if c.ID != "" {
 		call.id = c.ID
 	}
-	call.name += c.Function.Name
+	if c.Function.Name != "" {
+		call.name = c.Function.Name
+	}
 	call.arguments = append(call.arguments, arguments...)
 	return callPart{at, arguments}
+}
+
+// place is where a part belongs: to the last call at its index, unless it names
+// another call. Some servers give all calls one index, or none and each call
+// whole; some say a call's name with every part of it.
+func (k calls) place(c called) int {
+	at := len(k) - 1
+	for c.Index != nil && at >= 0 && k[at].index != *c.Index {
+		at--
+	}
+	switch {
+	case at < 0:
+		return len(k)
+	case c.Function.Name == "":
+		return at
+	case c.Index == nil:
+		return len(k)
+	case k[at].name == "", k[at].name == c.Function.Name && (c.ID == "" || c.ID == k[at].id):
+		return at
+	}
+	return len(k)
 }
 
 // whole are the calls, when no more comes: each with a name, and with an object

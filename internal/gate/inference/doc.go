@@ -18,7 +18,8 @@
 // Off the road of the agent's bytes: masking, the book and the agent's log, each
 // behind a bounded queue.
 // Proved by: the tests of this package, against servers that misbehave, the
-// real Ollama, the real OpenClaw and the real Claude Code.
+// real Ollama and the real OpenClaw; test/clients, by the providers' own
+// libraries; test/agents, by pi, Claude Code, Codex, OpenCode and Gemini CLI.
 //
 // The agent speaks Ollama's API, OpenAI's (chat or responses), Anthropic's or
 // Gemini's; the provider one of the first three. Where both speak the same, bytes pass unchanged but for the model's name and

@@ -138,13 +138,13 @@ func (e endpoint) takes(path string) (rest string, ok bool) {
 	return "", path == e.path
 }
 
-// apiOf is the API that a request looks like: by its path or, where two share
-// one, by the header that Anthropic's clients always send.
+// apiOf is the API that a request looks like: by its path or, where some share
+// one, by the headers that Anthropic's and Google's clients always send.
 func apiOf(req *http.Request, path string) api {
 	switch {
 	case strings.HasPrefix(path, "/v1/messages"), path == "/api/hello":
 		return anthropic
-	case strings.HasPrefix(path, "/v1beta"), strings.HasPrefix(path, modelPath) && strings.Contains(path[strings.LastIndexByte(path, ':')+1:], "Content"):
+	case strings.HasPrefix(path, "/v1beta"), strings.HasPrefix(path+"/", modelPath) && (req.Header.Get("X-Goog-Api-Key") != "" || req.Header.Get("X-Goog-Api-Client") != ""):
 		return gemini
 	case !strings.HasPrefix(path, "/v1"):
 		return ollama

@@ -128,11 +128,14 @@ func TestModelsForGemini(t *testing.T) {
 	p = serve(t, says(jsonType, `{"id":"good","created":1}`))
 	b.use("routes: [{model: good, to: x/good}]\nproviders: {x: {url: \"" + p.URL + "\"}}\n")
 	sameJSON(t, b.do("GET", "/v1beta/models/good", nil).body, `{"name":"models/good","version":"","displayName":"good","supportedGenerationMethods":["generateContent","countTokens"]}`)
+	if got := b.do("GET", "/v1/models/good", nil, "X-Goog-Api-Key", "x"); !strings.Contains(got.body, `"models/good"`) {
+		t.Errorf("%+v", got) // by the version that Google's newer clients ask for
+	}
 	if got := b.do("GET", "/v1beta/models/other", nil); got.status != 404 || !strings.Contains(got.body, `"status":"NOT_FOUND"`) {
 		t.Errorf("%+v", got)
 	}
 	for _, path := range []string{"/v1beta/models/good:embedContent", "/v1beta/models/good:predict", "/v1beta/files", "/v1/models/good:nothing"} {
-		if got := b.post(path, "{}"); got.status != 404 && got.status != 405 || !strings.HasPrefix(got.body, `{"error":{`) {
+		if got := b.post(path, "{}", "X-Goog-Api-Key", "x"); got.status != 404 && got.status != 405 || !strings.HasPrefix(got.body, `{"error":{`) {
 			t.Errorf("%s: %+v", path, got)
 		}
 	}

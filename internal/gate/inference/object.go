@@ -109,6 +109,17 @@ func (o *object) with(key string, value json.RawMessage) []byte {
 	return o.raw
 }
 
+// adding is the object with one more field at its end.
+func (o *object) adding(key string, value json.RawMessage) []byte {
+	end := bytes.LastIndexByte(o.raw, '}')
+	out := append([]byte(nil), o.raw[:end]...)
+	if len(o.fields) > 0 {
+		out = append(out, ',')
+	}
+	out = append(append(append(out, quote(key)...), ':'), value...)
+	return append(out, o.raw[end:]...)
+}
+
 // without is the object as JSON without the named fields, "" when nothing is
 // left.
 func (o *object) without(keys ...string) string {

@@ -43,7 +43,11 @@ func (a *attempt) unchanged(speaks api) question {
 	if a.body != nil {
 		q.body = a.bodyFor(a.target.Model)
 	}
-	q.form = &same{exchange: a.exchange, key: a.nameKey()}
+	plain := &same{exchange: a.exchange, key: a.nameKey()}
+	q.form = plain
+	if a.endpoint.api == openai && a.stream && (a.endpoint.act == chat || a.endpoint.act == generate) {
+		q.body, plain.hide = withFigures(q.body)
+	}
 	if a.endpoint.act == respond {
 		q.form = &replies{exchange: a.exchange, rename: a.call.Asked != a.target.Model}
 	}
@@ -54,6 +58,24 @@ func (a *attempt) unchanged(speaks api) question {
 		q.form = &listed{exchange: a.exchange}
 	}
 	return q
+}
+
+// withFigures is a request for a stream of OpenAI's that ends with the figures,
+// which the book needs; unasked says that the agent did not want them.
+func withFigures(raw []byte) (body []byte, unasked bool) {
+	o, err := parseObject(raw)
+	if err != nil {
+		return raw, false
+	}
+	switch options, err := o.value("stream_options"); {
+	case err != nil:
+		return raw, false
+	case options == nil:
+		return o.adding("stream_options", json.RawMessage(`{"include_usage":true}`)), true
+	case string(options) == "null":
+		return o.with("stream_options", json.RawMessage(`{"include_usage":true}`)), true
+	}
+	return raw, false
 }
 
 // asAnthropic makes of q the very request that Anthropic's own client made.

@@ -32,7 +32,6 @@ type speech struct {
 // calling is a call of a tool while its arguments come.
 type calling struct {
 	at   int // in the output
-	name string
 	item calledItem
 }
 
@@ -229,7 +228,7 @@ func (r *responded) callTool(part callPart) []byte {
 func (r *responded) newCall(call streamedCall) *calling {
 	at := len(r.output)
 	full := r.tools.own(call.name)
-	c := &calling{at: at, name: call.name, item: calledItem{
+	c := &calling{at: at, item: calledItem{
 		ID: r.itemID("fc", at), Type: callItem, Status: "in_progress", CallID: call.id, Name: full.name, Namespace: full.namespace, Arguments: new(string),
 	}}
 	if c.item.CallID == "" { // the agent's answer must name it
@@ -265,9 +264,6 @@ func (r *responded) end() ([]byte, error) {
 }
 
 func (r *responded) finishCall(c *calling, call streamedCall) ([]byte, error) {
-	if c.name != call.name {
-		return nil, nonsense("the name of tool %.50q came in pieces", call.name)
-	}
 	var out []byte
 	c.item.Status = "completed"
 	if c.item.Type == customItem {

@@ -183,3 +183,35 @@ func TestOwnResponsesPassUnchanged(t *testing.T) {
 		t.Errorf("%+v %+v", got, b.last())
 	}
 }
+
+// Calls are told apart however a server numbers them.
+func TestCallsAreToldApart(t *testing.T) {
+	for name, parts := range map[string]string{
+		"numbered":            `{"index":0,"id":"a","function":{"name":"x","arguments":"{\"n\":"}},{"index":1,"id":"b","function":{"name":"y","arguments":"{}"}},{"index":0,"function":{"arguments":"1}"}}`,
+		"not numbered":        `{"id":"a","function":{"name":"x","arguments":"{\"n\":1}"}},{"id":"b","function":{"name":"y","arguments":"{}"}}`,
+		"one number":          `{"index":0,"id":"a","function":{"name":"x","arguments":"{\"n\":1}"}},{"index":0,"id":"b","function":{"name":"y","arguments":"{}"}}`,
+		"from one on":         `{"index":1,"id":"a","function":{"name":"x","arguments":"{\"n\":1}"}},{"index":2,"id":"b","function":{"name":"y","arguments":"{}"}}`,
+		"named in every part": `{"index":0,"id":"a","function":{"name":"x","arguments":"{\"n\":"}},{"index":0,"id":"a","function":{"name":"x","arguments":"1}"}},{"index":1,"id":"b","function":{"name":"y","arguments":""}}`,
+	} {
+		var all []called
+		if err := json.Unmarshal([]byte("["+parts+"]"), &all); err != nil {
+			t.Fatal(err)
+		}
+		var k calls
+		for _, c := range all {
+			k.add(c)
+		}
+		whole, err := k.whole()
+		if err != nil || len(whole) != 2 || whole[0].id+whole[0].name+string(whole[0].arguments) != `ax{"n":1}` || whole[1].id+whole[1].name+string(whole[1].arguments) != "by{}" {
+			t.Errorf("%s: %+v %v", name, whole, err)
+		}
+	}
+	var k calls
+	for range 3 * maxTools {
+		k.add(called{})
+		k = append(k, streamedCall{name: "x"})
+	}
+	if _, err := k.whole(); err == nil {
+		t.Error("calls beyond the bound were lost without a word")
+	}
+}

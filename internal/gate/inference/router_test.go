@@ -55,7 +55,7 @@ const sse = "data: {\"id\":\"1\",\"model\":\"m\",\"choices\":[{\"index\":0,\"del
 func TestOpenAIPassesUnchanged(t *testing.T) {
 	up := serve(t, says("text/event-stream", sse))
 	b := newBench(t, toOpenAI(up.URL+"/v1"), nil)
-	got := b.post("/v1/chat/completions", `{"model":"any","stream":true,"messages":[{"role":"user","content":"hi"}]}`)
+	got := b.post("/v1/chat/completions", `{"model":"any","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"hi"}]}`)
 	if want := strings.ReplaceAll(sse, `"m"`, `"any"`); got.status != 200 || got.body != want {
 		t.Errorf("%d\n%s\nwant\n%s", got.status, got.body, want)
 	}
@@ -65,6 +65,34 @@ func TestOpenAIPassesUnchanged(t *testing.T) {
 	}
 	if c := b.last(); c.Answer != "Hello" || c.TokensIn != 7 || c.TokensOut != 3 || c.Given != "nvidia/meta/llama-3.1-8b" || c.API != "openai" {
 		t.Errorf("%+v", c)
+	}
+}
+
+// The book has the figures of a stream, also of one whose agent did not ask for
+// them: that gets the stream that it asked for.
+func TestFiguresThatTheAgentDidNotAskFor(t *testing.T) {
+	figures := "data: {\"id\":\"1\",\"model\":\"m\",\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3}}\n\n"
+	up := serve(t, says("text/event-stream", sse))
+	for sent, want := range map[string]string{
+		`{"model":"any","stream":true,"messages":[]} `:                                         `{"model":"meta/llama-3.1-8b","stream":true,"messages":[],"stream_options":{"include_usage":true}} `,
+		`{"model":"any","stream":true,"stream_options":null,"messages":[]}`:                    `{"model":"meta/llama-3.1-8b","stream":true,"stream_options":{"include_usage":true},"messages":[]}`,
+		`{"model":"any","stream":true,"stream_options":{"include_usage":false},"messages":[]}`: "",
+	} {
+		b := newBench(t, toOpenAI(up.URL+"/v1"), nil)
+		got := b.post("/v1/chat/completions", sent)
+		_, asked := up.asked()
+		shown := strings.ReplaceAll(sse, `"m"`, `"any"`)
+		if want == "" { // it said no: so be it
+			want = strings.Replace(sent, `"any"`, `"meta/llama-3.1-8b"`, 1)
+		} else {
+			shown = strings.Replace(shown, strings.Replace(figures, `"m"`, `"any"`, 1), "", 1)
+		}
+		if asked != want || got.body != shown {
+			t.Errorf("asked %s\nwant  %s\ngot %q\nwant %q", asked, want, got.body, shown)
+		}
+		if c := b.last(); c.TokensIn != 7 || c.TokensOut != 3 || c.Answer != "Hello" {
+			t.Errorf("%+v", c)
+		}
 	}
 }
 

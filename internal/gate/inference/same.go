@@ -10,7 +10,9 @@ import (
 // for the model's name.
 type same struct {
 	*exchange
-	key string // of the model's name in the answer, "" where it stays
+	key    string // of the model's name in the answer, "" where it stays
+	hide   bool   // the figures at a stream's end, which the agent did not ask for
+	hidden bool   // the line before was such
 
 	like *stencil // of the element before
 	buf  []byte
@@ -20,7 +22,12 @@ func (s *same) media() string        { return "" }
 func (s *same) end() ([]byte, error) { return nil, nil }
 
 func (s *same) line(line, payload []byte) ([]byte, error) {
+	after := s.hidden
+	s.hidden = false
 	if len(payload) == 0 {
+		if after && len(bytes.TrimSpace(line)) == 0 {
+			return nil, nil
+		}
 		return line, nil
 	}
 	if string(payload) == sseEnd {
@@ -40,6 +47,10 @@ func (s *same) line(line, payload []byte) ([]byte, error) {
 	}
 	if s.tally.add(p) {
 		s.first()
+	}
+	if s.hide && p.Usage != nil && len(p.Choices) == 0 && p.Error == nil {
+		s.hidden = true
+		return nil, nil
 	}
 	made := payload
 	if s.key != "" {
