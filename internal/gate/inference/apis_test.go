@@ -1,8 +1,11 @@
 package inference
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -185,6 +188,85 @@ func TestAgentLeavesByEveryAPI(t *testing.T) {
 		resp.Body.Close()
 		if c := b.last(); c.Error != "the agent hung up" || !strings.HasPrefix(c.Answer, "Hel") {
 			t.Errorf("%s: %+v", a.path, c)
+		}
+	}
+}
+
+// A model that no route takes is refused in every API, wherever the API has its
+// name, and no provider is asked.
+func TestUnroutedModelByEveryAPI(t *testing.T) {
+	p := serve(t, says(jsonType, answered))
+	for _, a := range byEveryAPI {
+		b := newBench(t, "routes: [{model: listed, to: nvidia/m}]\nproviders: {nvidia: {url: \""+p.URL+"\"}}\n", nil)
+		got := b.post(a.path, a.body)
+		if got.status != 404 || !a.isError(strings.TrimSpace(got.body)) || !strings.Contains(got.text(), "is not to be had in this sandbox") || !b.last().Refused || b.last().Asked != "any" {
+			t.Errorf("%s: %+v, %+v", a.path, got, b.last())
+		}
+	}
+	if req, _ := p.asked(); req != nil {
+		t.Errorf("asked %s", req.URL)
+	}
+}
+
+// By whatever header or query the agent gives a key of its own, the provider
+// sees the router's alone; and a provider that says it back does not tell it.
+func TestKeysByEveryAPI(t *testing.T) {
+	const key = "nvapi-the-real-key-of-"
+	for _, yaml := range []func(string) string{toOpenAI, toAnthropic} {
+		for _, a := range byEveryAPI {
+			p := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				status(500, jsonType, `{"error":{"message":"your key is `+r.Header.Get("Authorization")+r.Header.Get("X-Api-Key")+`"}}`)(w, r)
+			})
+			b := newBench(t, yaml(p.URL), nil)
+			path := a.path + "?key=agents-own"
+			if strings.Contains(a.path, "?") {
+				path = a.path + "&key=agents-own"
+			}
+			got := b.post(path, a.body, "Authorization", "Bearer agents-own", "X-Api-Key", "agents-own", "X-Goog-Api-Key", "agents-own",
+				"Api-Key", "agents-own", "Cookie", "a=agents-own", "Proxy-Authorization", "agents-own", "Openai-Project", "agents-own", "X-Goog-User-Project", "agents-own")
+			req, asked := p.asked()
+			var sent strings.Builder
+			_ = req.Header.Write(&sent)
+			if strings.Contains(req.URL.String()+sent.String()+asked, "agents-own") || !strings.Contains(sent.String(), key) {
+				t.Errorf("%s: %s %s", a.path, req.URL, sent.String())
+			}
+			if strings.Contains(got.body, key) || !strings.Contains(got.body, masked) || strings.Contains(b.last().Error, key) {
+				t.Errorf("%s: %+v", a.path, got)
+			}
+		}
+	}
+}
+
+// A body that is too large is refused before it is read, and one that does not
+// say how large it is no later than at the bound.
+func TestGigabyteBody(t *testing.T) {
+	for _, a := range byEveryAPI {
+		b := newBench(t, toOpenAI("http://127.0.0.1:1")+"limits: {body_bytes: 100000}\n", nil)
+		conn := open(t, b.router)
+		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n{", a.path, 1<<30)
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil || resp.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Fatalf("%s: %v %v", a.path, resp, err)
+		}
+		endless := open(t, b.router)
+		sent := make(chan int)
+		go func() {
+			n := 0
+			part := "10000\r\n" + strings.Repeat(" ", 0x10000) + "\r\n"
+			_, err := fmt.Fprintf(endless, "POST %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", a.path)
+			for err == nil && n < 1<<30 {
+				var m int
+				m, err = io.WriteString(endless, part)
+				n += m
+			}
+			sent <- n
+		}()
+		resp, err = http.ReadResponse(bufio.NewReader(endless), nil)
+		if err != nil || resp.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Fatalf("%s: %v %v", a.path, resp, err)
+		}
+		if n := <-sent; n > 64<<20 {
+			t.Errorf("%s: %d bytes were taken", a.path, n)
 		}
 	}
 }
