@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"testing"
 )
 
 type fields = map[string]any
@@ -67,4 +68,17 @@ func answerOfAnthropic(stream bool) string {
 		events = append(events, fmt.Sprintf(`{"type":"content_block_stop","index":%d}`, i+1))
 	}
 	return eventsOf(append(events, `{"type":"message_delta","delta":{"stop_reason":"tool_use"},"usage":{"output_tokens":1}}`, messageStop)...)
+}
+
+func anyOf(t *testing.T, raw string) (v any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(raw), &v); err != nil {
+		t.Fatalf("%v: %.300s", err, raw)
+	}
+	return v
+}
+
+func jsonOf(v any) string {
+	b, _ := json.Marshal(v)
+	return string(b)
 }

@@ -50,19 +50,6 @@ func openclawSaid(t *testing.T) (raw []byte, c conversation) {
 	return raw, c
 }
 
-func anyOf(t *testing.T, raw string) (v any) {
-	t.Helper()
-	if err := json.Unmarshal([]byte(raw), &v); err != nil {
-		t.Fatalf("%v: %.300s", err, raw)
-	}
-	return v
-}
-
-func jsonOf(v any) string {
-	b, _ := json.Marshal(v)
-	return string(b)
-}
-
 // What a provider was asked.
 
 func ofOllama(t *testing.T, raw []byte) (c conversation) {

@@ -18,7 +18,7 @@
 // Off the road of the agent's bytes: masking, the book and the agent's log, each
 // behind a bounded queue.
 // Proved by: the tests of this package, against servers that misbehave, the
-// real Ollama and the real OpenClaw; test/clients, by the providers' own
+// real Ollama and the real OpenClaw; test/libraries, by the providers' own
 // libraries; test/agents, by pi, Claude Code, Codex, OpenCode and Gemini CLI.
 //
 // The agent speaks Ollama's API, OpenAI's (chat or responses), Anthropic's or
