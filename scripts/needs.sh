@@ -39,10 +39,13 @@ need npm npm
 
 if [ "$want" = test ]; then
   need python3 python3
+  python3 -c 'import ensurepip' 2>/dev/null || apt_install python3-venv
   need tmux tmux
   need shellcheck shellcheck
   need gcc gcc libc6-dev
   need bwrap bubblewrap
   test/model/ollama.sh
   go run ./demo/modelserver --install
+  test/libraries/install.sh
+  test/agents/install.sh
 fi
