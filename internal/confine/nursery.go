@@ -60,6 +60,13 @@ func (n *nursery) spawner() int {
 	return n.pid
 }
 
+// needs says whether pid is what the next command is started by.
+func (n *nursery) needs(pid int) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return pid == n.pid || n.first != nil && pid == n.first.pid
+}
+
 // startTime bounds how long a spawner may take to start one command; it takes
 // milliseconds.
 const startTime = 10 * time.Second

@@ -8,7 +8,7 @@ import (
 
 // reap takes the status of every child that ends: of spawners, of orphans, and
 // of commands whose spawner died. A spawner that an agent has stopped goes on
-// at once.
+// at once, as does a prover that was stopped with everything else.
 func (n *nursery) reap(child <-chan os.Signal) {
 	for range child {
 		for {
@@ -23,7 +23,7 @@ func (n *nursery) reap(child <-chan os.Signal) {
 			switch {
 			case !ws.Stopped():
 				n.ended(pid, ws)
-			case pid == n.spawner():
+			case n.needs(pid):
 				_ = syscall.Kill(pid, syscall.SIGCONT)
 			}
 		}

@@ -258,7 +258,8 @@ func TestSpawnerKilled(t *testing.T) {
 func TestPause(t *testing.T) {
 	s := up(t)
 	s.sh("touch /tmp/n; for i in 1 2 3; do (while :; do /bin/true; echo x >>/tmp/n; done) </dev/null >/dev/null 2>&1 & done")
-	const states = `stopped=0 going=0; for f in /proc/[0-9]*/stat; do read -r l <$f || continue; p=${l%% *}; set -- ${l##*) }; [ $p = 1 ] || [ $p = $$ ] || [ $p = $PPID ] && continue; case $1 in T) stopped=1;; Z) ;; *) going=1; echo "$l";; esac; done; echo stopped $stopped going $going`
+	// Who waits for a processor stops when it gets one.
+	const states = `going=1; while [ $going = 1 ]; do stopped=0 going=0; for f in /proc/[0-9]*/stat; do read -r l <$f || continue; p=${l%% *}; set -- ${l##*) }; [ $p = 1 ] || [ $p = $$ ] || [ $p = $PPID ] && continue; case $1 in T) stopped=1;; Z) ;; *) going=1;; esac; done; done; echo stopped $stopped going $going`
 	if err := s.Pause(); err != nil {
 		t.Fatal(err)
 	}
@@ -269,6 +270,16 @@ func TestPause(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.wants("a=$(wc -l </tmp/n); until [ $(wc -l </tmp/n) != $a ]; do :; done; echo on; kill -9 -1", "on\n")
+}
+
+// What is to become the first command goes on too, when all is stopped.
+func TestPauseBeforeTheFirstCommand(t *testing.T) {
+	s := up(t)
+	if err := s.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	s.wants("echo first", "first\n")
+	s.wants("echo second", "second\n")
 }
 
 func TestLimits(t *testing.T) {
