@@ -163,7 +163,7 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 		answers.Close()
 		return err
 	}
-	k.router.Learn(k.policies.inference.Load())
+	k.all.Go(func() { k.router.Learn(k.policies.inference.Load()) }) // a start does not wait for keys that no call needs yet
 	// From here on nothing is opened that confine does not grant, and only from
 	// here on is a byte of the agent's read.
 	if err = k.serve(ctx); err != nil {
