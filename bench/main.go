@@ -36,6 +36,7 @@ var chapters = []chapter{
 	{"policy", measurePolicy},
 	{"approvals", measureApprovals},
 	{"audit", measureBook},
+	{"blueprint", measureBlueprint},
 	{"openclaw", measureOpenclaw},
 }
 

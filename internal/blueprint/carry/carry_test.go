@@ -187,6 +187,13 @@ func TestRefused(t *testing.T) {
 			newer, a := made(t, "1.1.0", "x"), made(t, "1.0.0", "x")
 			r.must(r.store.Add(r.Context(), newer, store.Newer))
 			r.push(r.host+"/demo", a, r.signed(a))
+		}, older, "was seen here, which is newer"},
+		"older than what was here before the cache was cleared": {func(r *rig) {
+			r.must(r.store.Add(r.Context(), made(t, "1.1.0", "x"), store.Newer))
+			_, err := r.store.Clear(r.Context(), nil)
+			r.must(err)
+			a := made(t, "1.0.0", "x")
+			r.push(r.host+"/demo", a, r.signed(a))
 		}, older, "which is newer"},
 		"other bytes of a version that is here": {func(r *rig) {
 			r.must(r.store.Add(r.Context(), made(t, "1.0.0", "before"), store.Newer))

@@ -2,7 +2,10 @@ package store
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"golang.org/x/sys/unix"
 
@@ -35,7 +38,7 @@ func (o *Older) Error() string {
 	if o.Was != "" {
 		return fmt.Sprintf("take blueprint %s: it is here as %s, and these bytes are %s", o.Ref, o.Was.Short(), o.Got.Short())
 	}
-	return fmt.Sprintf("take blueprint %s: v%s is here, which is newer", o.Ref, o.Have)
+	return fmt.Sprintf("take blueprint %s: v%s was seen here, which is newer", o.Ref, o.Have)
 }
 
 // Hint is what helps.
@@ -65,7 +68,45 @@ func (s *Store) Add(ctx context.Context, a blueprint.Artifact, accept Accept) er
 		return err
 	}
 	defer unlock()
-	return named(s.keep(ctx, a), a.Manifest.Ref())
+	if err := s.keep(ctx, a); err != nil {
+		return named(err, a.Manifest.Ref())
+	}
+	return s.remember(a.Manifest.Ref())
+}
+
+// seen is the file of the newest version of each name that was ever taken. It
+// outlives `cache clear`: an old version must not be new again after it.
+func (s *Store) seen() (map[string]string, error) {
+	body, err := readBounded(s.path("seen.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return map[string]string{}, nil
+	}
+	seen := map[string]string{}
+	if err == nil {
+		err = json.Unmarshal(body, &seen)
+	}
+	if err != nil {
+		return nil, &Unreadable{File: s.path("seen.json"), Cause: err}
+	}
+	return seen, nil
+}
+
+// remember enters a version, also one that is older than what was seen: who has
+// asked for it means it.
+func (s *Store) remember(ref blueprint.Ref) error {
+	seen, err := s.seen()
+	if err != nil {
+		return err
+	}
+	if seen[ref.Name] == ref.Version {
+		return nil
+	}
+	seen[ref.Name] = ref.Version
+	body, err := json.Marshal(seen)
+	if err != nil {
+		return err
+	}
+	return put(s.path("seen.json"), append(body, '\n'))
 }
 
 // Admits says why a blueprint of that name, version and digest may not come in,
@@ -78,6 +119,13 @@ func (s *Store) Admits(ref blueprint.Ref, digest blueprint.Digest, accept Accept
 	}
 	if accept == Any {
 		return nil
+	}
+	seen, err := s.seen()
+	if err != nil {
+		return err
+	}
+	if last, ok := seen[ref.Name]; ok && blueprint.Compare(last, ref.Version) > 0 {
+		return &Older{Ref: ref, Have: last, Got: digest}
 	}
 	all, _, err := s.all()
 	if err != nil {

@@ -9,6 +9,7 @@
 //	partial/HEX              downloads that were interrupted; continued next time
 //	content/HEX-OS-ARCH/     unpacked: tree/, its index, and the index's digest
 //	signatures/HEX           signed notes, as publishers gave them
+//	seen.json                the newest version of each name that was ever taken
 //	locks/                   flock(2) files between processes
 //
 // A name below blobs or content is either whole and checked or not there:
