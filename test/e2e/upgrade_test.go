@@ -60,7 +60,7 @@ func (b *box) talks(c *claw, files, sum string) {
 	if now := b.sh(sum).out; now != files || files == "" {
 		b.Errorf("its files: %q, were %q", now, files)
 	}
-	if r := b.exec("openclaw", "sessions"); r.code != 0 || !strings.Contains(r.out, "talk") {
+	if r := b.exec("openclaw", "sessions"); r.code != 0 || !strings.Contains(r.out+r.err, "talk") { // the newer one lists them on stderr
 		b.Error(r)
 	}
 	if r := c.says(b, "talk", "Hello again?"); r.code != 0 || !strings.Contains(r.out, tiny.Sentence) {
