@@ -44,6 +44,8 @@ if [ "$want" = test ]; then
   need shellcheck shellcheck
   need gcc gcc libc6-dev
   need bwrap bubblewrap
+  need capsh libcap2-bin
+  need stress-ng stress-ng
   test/model/ollama.sh
   go run ./demo/modelserver --install
   test/libraries/install.sh
