@@ -145,7 +145,7 @@ func fileEntries() []entry {
 		{71, filesystem, held, "names in other letters or forms", tests("launch.TestLandlockAlone"), "no wall goes by a file's name: Landlock holds inodes, mounts hold trees"},
 		{72, filesystem, held, "files made after a pattern was read", tests("launch.TestLandlockAlone"), "there are no patterns"},
 		{73, filesystem, residue, "a full disk", nil, "/tmp and /dev/shm are bounded; the workspace, :rw mounts and the book are not"},
-		{74, filesystem, later, "links and special files in a snapshot", nil, "needs snapshots"},
+		{74, filesystem, refused, "links and special files in a snapshot, names that climb in an exported one", tests("snapshot.TestCopyStaysInside", "snapshot.TestCopyWhileItChanges", "snapshot.TestArchiveRefused"), ""},
 		{75, operator, residue, "files aimed at whoever uses the workspace later", nil, "our programs run nothing that lies there; you may"},
 	}
 }
@@ -189,8 +189,8 @@ func serviceEntries() []entry {
 
 func ownEntries() []entry {
 	return []entry{
-		{103, content, refused, "wrong digests, archives that climb, bombs", tests("blueprint/store.TestTarballRefused", "blueprint/store.TestVerifyFinds", "blueprint/store.TestEnsureMismatch", "e2e.TestRegistryThatLies"), "signatures need blueprint signing, later"},
-		{104, content, refused, "a cache changed after it was checked", tests("blueprint/store.TestCacheTampered", "blueprint/store.TestVerifyHoldsTree", "e2e.TestDamagedBlueprint"), ""},
+		{103, content, refused, "wrong digests, archives that climb, bombs, wrong signatures, old versions replayed", tests("blueprint.TestSigners", "blueprint/carry.TestRefused", "blueprint/store.TestLayerRefused", "blueprint/store.TestTarballRefused", "blueprint/store.TestVerifyFinds", "blueprint/store.TestEnsureMismatch", "e2e.TestRegistryThatLies"), ""},
+		{104, content, refused, "a cache changed after it was checked", tests("blueprint/store.TestCacheTampered", "blueprint/store.TestLayerSwapped", "blueprint/store.TestVerifyHoldsTree", "e2e.TestDamagedBlueprint"), ""},
 		{105, book, refused, "the book edited, cut, reordered", tests("audit.TestAnyBitFlipIsFound", "audit.TestAnyRemovedLineIsFound", "audit.TestAnyReorderedOrDoubledLineIsFound", "audit.TestClockSetBack", "audit.TestAnchorGoneOrEdited"), "it is found, not prevented: who owns the files may edit them"},
 		{106, book, refused, "events lost with a killed supervisor", tests("audit.TestKilledWriterLosesNothingDurable"), ""},
 		{107, book, held, "secrets in logs", tests("gate/inference.TestSecretsAreMasked", "policy.TestSecretsAreNotRepeated", "secret.TestNothingIsShown"), "known keys and shapes of keys are masked; prompts are kept unless `log: metadata`"},
@@ -291,8 +291,8 @@ func routerEntries() []entry {
 
 func lastEntries() []entry {
 	return []entry{
-		{190, content, refused, "blueprints with wrong digests, climbing names, older than was locked", tests("blueprint/store.TestTarballRefused", "blueprint/store.TestEnsureMismatch", "blueprint/store.TestEnsurePinned"), "signatures later"},
-		{191, operator, refused, "a crash between plan and start", tests("state.TestCreateLeavesNothingHalfMade", "e2e.TestInterruptedOnboardLeavesNothing"), ""},
+		{190, content, refused, "blueprints with wrong digests, climbing names, older than was seen, signed by nobody who is trusted", tests("blueprint/carry.TestRefused", "blueprint/carry.TestRegistryThatLies", "blueprint/store.TestTarballRefused", "blueprint/store.TestEnsureMismatch", "blueprint/store.TestEnsurePinned"), ""},
+		{191, operator, refused, "a crash between plan and start", tests("state.TestCreateLeavesNothingHalfMade", "e2e.TestInterruptedOnboardLeavesNothing", "e2e.TestKilledChange", "snapshot.TestKilledAnywhere"), ""},
 		{192, operator, held, "command line and views killed", tests("supervisor.TestQuestionsSurviveARestart", "control.TestServeEndsStreamsAndUpgrades"), "they hold nothing"},
 		{193, network, refused, "traffic when the supervisor is killed", tests("launch.TestSupervisorKilled", "test/escape.TestNoGateNoTraffic"), ""},
 		{194, operator, refused, "an unprivileged user at the control socket", tests("control.TestAnotherUserIsRefused"), ""},
