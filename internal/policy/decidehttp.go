@@ -16,7 +16,7 @@ func (r *rule) opens(q Request) Verdict {
 // allows certain HTTP requests alone: then Decide must be told the program, for
 // it decides whether the gate reads what flows.
 func (p *Policy) Reads(r Request) bool {
-	return p != nil && p.reads && p.allows.first(r, func(a *rule) bool { return len(a.http) > 0 && a.hasPort(r.Port) }) != nil
+	return p != nil && p.reads && p.allows.first(r, func(a *rule) bool { return len(a.http) > 0 }) != nil
 }
 
 // ReadsSome says whether any rule has http.
@@ -36,18 +36,16 @@ func (p *Policy) DecideHTTP(r Request, method string, path Path) (Verdict, Crede
 	if v, denied := p.Denies(r); denied {
 		return v, Credential{}
 	}
-	var missed narrow
-	var other *rule
-	fits := missed.fits(r)
+	var nearest, other *rule
 	found := p.allows.first(r, func(a *rule) bool {
-		if !fits(a) {
-			return false
-		}
-		if a.allows(method, path) {
+		switch {
+		case !a.reaches(r):
+		case !a.fits(r):
+			nearest = a.above(nearest)
+		case a.allows(method, path):
 			return true
-		}
-		if other == nil || a.line < other.line {
-			other = a
+		default:
+			other = a.above(other)
 		}
 		return false
 	})
@@ -59,12 +57,12 @@ func (p *Policy) DecideHTTP(r Request, method string, path Path) (Verdict, Crede
 	case other != nil:
 		return other.says(Deny, "%s %s is not listed for %s: the rule in line %d allows only %s", method, path, r.Target(), other.line, httpText(shownHTTP(other.http))), Credential{}
 	}
-	return p.deniedHTTP(r, missed), Credential{}
+	return p.deniedHTTP(r, nearest), Credential{}
 }
 
 // deniedHTTP: no rule allows the connection any more.
-func (p *Policy) deniedHTTP(r Request, missed narrow) Verdict {
-	v := p.decideUnlisted(r, missed)
+func (p *Policy) deniedHTTP(r Request, nearest *rule) Verdict {
+	v := p.findUnlisted(r, nearest).Verdict(p, r)
 	v.Action = Deny
 	return v
 }

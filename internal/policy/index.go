@@ -7,44 +7,65 @@ import (
 )
 
 // index finds the rules for a destination without looking at the others: a
-// policy of a thousand rules decides as fast as one of ten. Every list is in
+// policy of ten thousand rules decides as fast as one of ten. Every list is in
 // the order of the file.
 type index struct {
 	rules    []*rule
-	exact    map[Host][]int
-	oneLabel map[Host][]int
-	deep     map[Host][]int
-	nets     map[netip.Prefix][]int
+	exact    placed
+	oneLabel placed
+	deep     placed
+	nets     map[net][]int
 	bits4    []int // the lengths that occur in nets
 	bits6    []int
-	loopback []int
+	loopback map[Port][]int
 	denies   bool // a wildcard that covers a name of the host's loopback denies it, and never allows it
+	portless bool // some rule is for every port
+}
+
+type placed map[place][]int
+
+// place and net are what rules are listed under. Port 0 has those for every
+// port, for which no request ever is.
+type place struct {
+	name Host
+	port Port
+}
+
+type net struct {
+	prefix netip.Prefix
+	port   Port
 }
 
 func makeIndex(rules []*rule) index {
 	x := index{
-		rules: rules, exact: map[Host][]int{}, oneLabel: map[Host][]int{},
-		deep: map[Host][]int{}, nets: map[netip.Prefix][]int{},
+		rules: rules, exact: placed{}, oneLabel: placed{}, deep: placed{}, nets: map[net][]int{}, loopback: map[Port][]int{},
 		denies: len(rules) > 0 && rules[0].action == Deny,
 	}
 	for i, r := range rules {
-		x.add(i, r.host)
+		if len(r.ports) == 0 {
+			x.add(i, r.host, 0)
+			x.portless = true
+		}
+		for _, port := range r.ports {
+			x.add(i, r.host, port)
+		}
 	}
 	return x
 }
 
-func (x *index) add(i int, h pattern) {
+func (x *index) add(i int, h pattern, port Port) {
 	switch h.shape {
 	case exact:
-		x.exact[h.name] = append(x.exact[h.name], i)
+		x.exact[place{h.name, port}] = append(x.exact[place{h.name, port}], i)
 	case oneLabel:
-		x.oneLabel[h.name] = append(x.oneLabel[h.name], i)
+		x.oneLabel[place{h.name, port}] = append(x.oneLabel[place{h.name, port}], i)
 	case deep:
-		x.deep[h.name] = append(x.deep[h.name], i)
+		x.deep[place{h.name, port}] = append(x.deep[place{h.name, port}], i)
 	case loopback:
-		x.loopback = append(x.loopback, i)
+		x.loopback[port] = append(x.loopback[port], i)
 	case network:
-		x.nets[h.prefix] = append(x.nets[h.prefix], i)
+		at := net{h.prefix, port}
+		x.nets[at] = append(x.nets[at], i)
 		bits := &x.bits4
 		if h.prefix.Addr().Is6() {
 			bits = &x.bits6
@@ -55,11 +76,14 @@ func (x *index) add(i int, h pattern) {
 	}
 }
 
-// first gives the first rule for the destination of which ok is true. Refused
-// ones are told to ok in no particular order.
+// first gives the first rule for the destination, host and port, of which ok is
+// true. Refused ones are told to ok in no particular order.
 func (x *index) first(r Request, ok func(*rule) bool) *rule {
+	if len(x.rules) == 0 {
+		return nil
+	}
 	best := -1
-	x.each(r, func(list []int) {
+	see := func(list []int) {
 		for _, i := range list {
 			if best >= 0 && i >= best {
 				return
@@ -69,7 +93,11 @@ func (x *index) first(r Request, ok func(*rule) bool) *rule {
 				return
 			}
 		}
-	})
+	}
+	x.each(r, r.Port, see)
+	if x.portless {
+		x.each(r, 0, see)
+	}
 	if best < 0 {
 		return nil
 	}
@@ -77,18 +105,21 @@ func (x *index) first(r Request, ok func(*rule) bool) *rule {
 }
 
 // each hands out the lists of rules that speak of the destination.
-func (x *index) each(r Request, see func([]int)) {
+func (x *index) each(r Request, port Port, see func([]int)) {
 	if r.Host == "" {
-		x.eachNet(reached(r.Addr), see)
+		x.eachNet(reached(r.Addr), port, see)
 		return
 	}
 	if r.Host.isLoopback() {
-		see(x.loopback)
+		see(x.loopback[port])
 		if !x.denies {
 			return
 		}
 	}
-	see(x.exact[r.Host])
+	see(x.exact[place{r.Host, port}])
+	if len(x.oneLabel)+len(x.deep) == 0 {
+		return
+	}
 	rest, depth := string(r.Host), 0
 	for {
 		_, after, found := strings.Cut(rest, ".")
@@ -97,15 +128,15 @@ func (x *index) each(r Request, see func([]int)) {
 		}
 		rest, depth = after, depth+1
 		if depth == 1 {
-			see(x.oneLabel[Host(rest)])
+			see(x.oneLabel[place{Host(rest), port}])
 		}
-		see(x.deep[Host(rest)])
+		see(x.deep[place{Host(rest), port}])
 	}
 }
 
-func (x *index) eachNet(a netip.Addr, see func([]int)) {
+func (x *index) eachNet(a netip.Addr, port Port, see func([]int)) {
 	if a == hostLoopback {
-		see(x.loopback)
+		see(x.loopback[port])
 	}
 	lengths := x.bits4
 	if a.Is6() {
@@ -113,7 +144,7 @@ func (x *index) eachNet(a netip.Addr, see func([]int)) {
 	}
 	for _, bits := range lengths {
 		if p, err := a.Prefix(bits); err == nil {
-			see(x.nets[p])
+			see(x.nets[net{p, port}])
 		}
 	}
 }

@@ -71,8 +71,7 @@ func (p *Policy) lessonOf(r Request) (from *rule, why string) {
 	if v, denied := p.Denies(r); denied {
 		return nil, v.Why
 	}
-	var missed narrow
-	if from = p.allows.first(r, missed.fits(r)); from != nil {
+	if from, _ = p.allowing(r); from != nil {
 		return from, ""
 	}
 	if v := blank.Judge(r, nil); v.Action != Ask {
