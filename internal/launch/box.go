@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -35,6 +36,8 @@ type Box struct {
 	last    uint64              // ID of the last question; protected by mu
 	asked   map[uint64]question // protected by mu
 	running map[uint64]*Process // protected by mu
+	later   map[uint64]later    // questions that nobody waits for; protected by mu
+	lapsing *time.Timer         // runs while later is not empty; protected by mu
 	gone    bool                // init was waited for; protected by mu
 	dialers map[bool][]int      // unconnected sockets, IPv6 or not; protected by mu
 }
@@ -60,7 +63,7 @@ type reply struct {
 func newBox(c *wire.Conn) *Box {
 	return &Box{
 		wire: c, done: make(chan struct{}), heard: make(chan struct{}),
-		asked: map[uint64]question{}, running: map[uint64]*Process{}, dialers: map[bool][]int{},
+		asked: map[uint64]question{}, running: map[uint64]*Process{}, later: map[uint64]later{}, dialers: map[bool][]int{},
 	}
 }
 
@@ -142,8 +145,8 @@ func (b *Box) await() {
 			break
 		}
 	}
-	asked, running := b.asked, b.running
-	b.asked, b.running = nil, nil
+	asked, running, later := b.asked, b.running, b.later
+	b.asked, b.running, b.later = nil, nil, nil
 	for _, fds := range b.dialers {
 		closeAll(fds)
 	}
@@ -153,6 +156,9 @@ func (b *Box) await() {
 	// The wire stays open: init's last words may still be in it.
 	for _, q := range asked {
 		close(q.answer)
+	}
+	for _, q := range later {
+		q.done(spec.Program{}, false)
 	}
 	for _, p := range running {
 		p.end(spec.Message{Signal: int(unix.SIGKILL)})
@@ -188,6 +194,10 @@ func (b *Box) listen() {
 }
 
 func (b *Box) hear(m spec.Message, fds []int) {
+	if b.answer(m.ID, m) {
+		closeAll(fds)
+		return
+	}
 	b.mu.Lock()
 	if p := b.running[m.ID]; p != nil && m.Op == spec.OpExited {
 		delete(b.running, m.ID)
@@ -286,8 +296,5 @@ func (b *Box) one(ctx context.Context, m spec.Message) (spec.Program, bool) {
 		return spec.Program{}, false
 	}
 	closeAll(r.fds)
-	if r.m.Op != spec.OpHolders || len(r.m.Programs) != 1 {
-		return spec.Program{}, false
-	}
-	return r.m.Programs[0], true
+	return programOf(r.m)
 }

@@ -202,6 +202,44 @@ for x in (l, m, l, l, l, l, l):
 	}
 }
 
+// whoLater waits for what WhoLater tells.
+func whoLater(s *sandbox, local, remote netip.AddrPort) spec.Program {
+	told := make(chan spec.Program, 1)
+	s.WhoLater(local, remote, func(p spec.Program, _ bool) { told <- p })
+	return <-told
+}
+
+// Whoever asks is told, and once, whatever becomes of init: more questions than
+// the socket holds, of which none has an answer in time.
+func TestWhoLaterAlwaysTells(t *testing.T) {
+	s := up(t)
+	if err := unix.Kill(s.PID(), unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	nobody := netip.MustParseAddrPort("203.0.113.5:80")
+	const questions = 1000
+	told := make(chan bool, 2*questions)
+	ask := func() {
+		for range questions {
+			s.WhoLater(nobody, nobody, func(_ spec.Program, ok bool) { told <- ok })
+		}
+		for range questions {
+			if <-told {
+				t.Fatal("somebody holds a socket that is none")
+			}
+		}
+	}
+	ask() // they lapse
+	if err := s.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.Wait()
+	ask() // there is nobody to ask
+	if len(told) != 0 {
+		t.Errorf("%d answers too many", len(told))
+	}
+}
+
 func TestWhoHoldsASocket(t *testing.T) {
 	s := up(t)
 	l := s.listener(spec.Capture4, "")
@@ -219,6 +257,9 @@ func TestWhoHoldsASocket(t *testing.T) {
 	if !ok || !strings.HasSuffix(p.Exe, "/bash") || p.Ino == 0 || p.Name != "bash" {
 		r, _ := s.ask(t.Context(), spec.Message{Op: spec.OpWho, Local: local, Remote: remote}, nil)
 		t.Errorf("who: %+v, %v, %s", p, ok, r.m.Error)
+	}
+	if q := whoLater(s, local, remote); q.PID != p.PID || q.Exe != p.Exe {
+		t.Errorf("who, later: %+v: want %+v", q, p)
 	}
 	if q, ok := s.Look(t.Context(), p.PID); !ok || q.Exe != p.Exe {
 		t.Errorf("look: %+v, %v", q, ok)

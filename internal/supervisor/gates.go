@@ -52,6 +52,7 @@ func (k *keeper) gates(log *inference.Log) {
 		Ask:      k.asks,
 		Record:   eventsOf{k.record},
 		Holder:   k.holder,
+		Later:    laterIn(k.box),
 		Router:   k.router.ServeConn,
 		GatePort: plan.GatePort,
 		Ready:    k.book.Err,
@@ -88,7 +89,17 @@ func (k *keeper) holder(ctx context.Context, local, remote netip.AddrPort) (poli
 }
 
 func holderIn(ctx context.Context, box *launch.Box, local, remote netip.AddrPort) (policy.Program, int) {
-	p, ok := box.Who(ctx, local, remote)
+	return programAt(box.Who(ctx, local, remote))
+}
+
+// laterIn tells who has a socket, as soon as init has said so.
+func laterIn(box *launch.Box) func(local, remote netip.AddrPort, told func(policy.Program, int)) {
+	return func(local, remote netip.AddrPort, told func(policy.Program, int)) {
+		box.WhoLater(local, remote, func(p spec.Program, ok bool) { told(programAt(p, ok)) })
+	}
+}
+
+func programAt(p spec.Program, ok bool) (policy.Program, int) {
 	if !ok {
 		return policy.Program{}, 0
 	}

@@ -168,6 +168,7 @@ func (k *once) start(ctx context.Context, o Once, rules *policy.Policy, dir stri
 		Holder: func(ctx context.Context, local, remote netip.AddrPort) (policy.Program, int) {
 			return holderIn(ctx, k.box, local, remote)
 		},
+		Later:    laterIn(k.box),
 		GatePort: plan.GatePort,
 		Upstream: up,
 		Leaf:     leaf,

@@ -24,6 +24,7 @@ type flow struct {
 	reading atomic.Pointer[reading] // once they are
 
 	who     func() (policy.Program, int) // asked at most once, and kept
+	known   atomic.Pointer[holder]       // what Later told
 	pending []byte                       // read from the program and not passed on yet
 	passed  int                          // how much at the beginning of pending is passed on already
 	tell    func()                       // records that it was allowed, at most once
@@ -79,6 +80,9 @@ func (f *flow) attribute() (p policy.Program, pid int) {
 			p, pid = policy.Program{}, 0
 		}
 	}()
+	if h := f.known.Load(); h != nil {
+		return h.program, h.pid
+	}
 	ctx, stop := context.WithTimeout(f.g.ctx, attributing)
 	defer stop()
 	return f.g.cfg.Holder(ctx, f.from, f.to)
@@ -222,22 +226,37 @@ func (f *flow) close() {
 }
 
 // allowed makes tell, which records the verdict once it is known who asked.
-// Nobody waits for that: it begins when the first bytes are on their way, or
-// there are none yet, while the program still holds its socket. (No timer: the
-// nearest one of all wakes a thread, which costs more than all the rest here.)
+// Nobody waits for that: the question is put when the first bytes are on their
+// way, or there are none yet, while the program still holds its socket.
 func (f *flow) allowed(v policy.Verdict) {
 	f.g.served.Add(1)
 	f.tell = sync.OnceFunc(func() {
-		go func() {
+		told := func(program policy.Program, pid int) {
 			defer f.g.served.Done()
-			_ = f.out.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true}) // not worth a delay of the first byte
-			f.record(v)
-		}()
+			f.known.Store(&holder{program, pid})
+			f.recordOf(v, program, pid)
+		}
+		if f.g.cfg.Later != nil && !f.ask().Program.Known {
+			f.g.cfg.Later(f.from, f.to, told)
+		} else {
+			go func() { told(f.who()) }()
+		}
+		_ = f.out.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true}) // not worth a delay of the first byte
 	})
+}
+
+// holder is who holds the program's end.
+type holder struct {
+	program policy.Program
+	pid     int
 }
 
 func (f *flow) record(v policy.Verdict) {
 	program, pid := f.who()
+	f.recordOf(v, program, pid)
+}
+
+func (f *flow) recordOf(v policy.Verdict, program policy.Program, pid int) {
 	f.g.tally.record(Event{
 		Kind: Network, Verdict: v.Action, Program: programName(program), PID: pid,
 		Target: f.target(), Rule: ruleText(v), Why: v.Why,

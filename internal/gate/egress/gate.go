@@ -30,6 +30,9 @@ type Config struct {
 	Who func(ctx context.Context, local, remote netip.AddrPort) policy.Program
 	// Holder is Who with the program's PID inside; where set, Who is not used.
 	Holder func(ctx context.Context, local, remote netip.AddrPort) (p policy.Program, pid int)
+	// Later is Holder for a caller that does not wait: it calls told once, soon,
+	// and told does not block. Nil: Holder is asked beside.
+	Later func(local, remote netip.AddrPort, told func(p policy.Program, pid int))
 	// Router serves a connection to the inference router, and closes it.
 	Router func(net.Conn)
 	// Resolve looks an absolute name (with its final dot) up. Nil: the host's

@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"net/netip"
 	"os/exec"
 	"strings"
 	"testing"
@@ -41,5 +42,24 @@ func TestProgramsNeedNotKnow(t *testing.T) {
 	}
 	if got := b.world.To("unlisted.example"); len(got) != 0 {
 		t.Errorf("arrived: %+v", got)
+	}
+}
+
+// A verdict names who asked, though nobody waited for the answer.
+func TestVerdictNamesWhoIsToldLater(t *testing.T) {
+	answers := make(chan func(), 1)
+	b := newBench(t, github, func(c *Config) {
+		c.Later = func(_, _ netip.AddrPort, told func(policy.Program, int)) {
+			answers <- func() { told(policy.ProgramAt("/usr/bin/psql", nil), 7) }
+		}
+	})
+	c := b.dial("db.example", 5432)
+	check(t, echo(c))
+	answer := <-answers
+	c.Close() // it has gone when the answer comes
+	answer()
+	e := b.events.await(t, to("db.example:5432", policy.Allow))
+	if e.Program != "/usr/bin/psql" || e.PID != 7 {
+		t.Errorf("got %+v", e)
 	}
 }
