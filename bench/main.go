@@ -33,6 +33,7 @@ var chapters = []chapter{
 	{"gate", measureGate},
 	{"requests", measureRequests},
 	{"router", measureRouter},
+	{"verdict", measureVerdict},
 	{"policy", measurePolicy},
 	{"approvals", measureApprovals},
 	{"audit", measureBook},

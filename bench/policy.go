@@ -12,10 +12,23 @@ import (
 
 // The promise for both, and how often it is tried.
 const (
-	prompt  = 100 * time.Millisecond
+	prompt  = 50 * time.Millisecond
 	saves   = 50 // each to open and to close
 	answers = 60
 )
+
+// sizes are how many rules a policy has when it is saved, or when a question is
+// answered.
+var sizes = []int{100, 10000}
+
+// others are n rules for hosts that nobody asks for.
+func others(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "  - {host: other%d.example.com, port: 443}\n", i)
+	}
+	return b.String()
+}
 
 // rule is a line of a policy that lets the sandbox reach address on the host.
 func rule(address string) string {
@@ -33,15 +46,27 @@ func save(path, text string) error {
 
 // measurePolicy saves the policy file, and measures until a connection that
 // was refused gets through, and the reverse.
-func measurePolicy(ctx context.Context, g *ground) ([]row, error) {
+func measurePolicy(ctx context.Context, g *ground) (rows []row, err error) {
 	e, err := g.openEnds(ctx)
 	if err != nil {
 		return nil, err
 	}
+	for _, n := range sizes {
+		more, err := e.saved(ctx, g, n)
+		rows = append(rows, more...)
+		if err != nil {
+			return rows, err
+		}
+	}
+	return rows, nil
+}
+
+// saved measures with a policy of n rules.
+func (e *ends) saved(ctx context.Context, g *ground, n int) (rows []row, err error) {
 	to := e.direct[echoServer]
-	states := []struct{ expect, text string }{
-		{"reached", "egress:\n" + rule(to) + "unlisted: deny\n"},
-		{"refused", "egress: []\nunlisted: deny\n"},
+	states := []struct{ what, expect, text string }{
+		{"allowed", "reached", "egress:\n" + others(n-1) + rule(to) + "unlisted: deny\n"},
+		{"refused", "refused", "egress:\n" + others(n) + "unlisted: deny\n"},
 	}
 	took := make([]sample, len(states))
 	for range saves {
@@ -61,8 +86,8 @@ func measurePolicy(ctx context.Context, g *ground) ([]row, error) {
 			took[i] = append(took[i], time.Unix(0, o.At).Sub(began))
 		}
 	}
-	var rows []row
-	for i, what := range []string{"policy file saved → allowed", "policy file saved → refused"} {
+	for i, s := range states {
+		what := fmt.Sprintf("policy file of %d rules saved → %s", n, s.what)
 		rows = append(rows, within(what+", p50", took[i].median(), 0), within(what+", p99", took[i].p99(), prompt))
 	}
 	return rows, nil
@@ -70,14 +95,26 @@ func measurePolicy(ctx context.Context, g *ground) ([]row, error) {
 
 // measureApprovals lets a connection be held, answers by the command line, and
 // measures until its byte has come back.
-func measureApprovals(ctx context.Context, g *ground) ([]row, error) {
+func measureApprovals(ctx context.Context, g *ground) (rows []row, err error) {
 	e, err := g.openEnds(ctx)
 	if err != nil {
 		return nil, err
 	}
+	for _, n := range sizes {
+		more, err := e.answered(ctx, g, n)
+		rows = append(rows, more...)
+		if err != nil {
+			return rows, err
+		}
+	}
+	return rows, nil
+}
+
+// answered measures with a policy of n rules.
+func (e *ends) answered(ctx context.Context, g *ground, n int) ([]row, error) {
 	c := g.control()
 	defer c.Close()
-	if err := save(g.sandbox().PolicyFile(), "egress: []\nunlisted: ask\nhold: 8s\n"); err != nil {
+	if err := save(g.sandbox().PolicyFile(), "egress:\n"+others(n)+"unlisted: ask\nhold: 8s\n"); err != nil {
 		return nil, err
 	}
 	if _, err := c.ReloadPolicy(ctx); err != nil {
@@ -101,7 +138,7 @@ func measureApprovals(ctx context.Context, g *ground) ([]row, error) {
 		}
 		took = append(took, time.Unix(0, o.At).Sub(began))
 	}
-	const what = "`approvals allow` typed → the held connection's byte is back"
+	what := fmt.Sprintf("`approvals allow` typed → the held connection's byte is back, %d rules", n)
 	return []row{within(what+", p50", took.median(), 0), within(what+", p99", took.p99(), prompt)}, nil
 }
 
