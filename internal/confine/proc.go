@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -70,22 +71,29 @@ func link(path string) (string, error) {
 	return string(b[:n]), nil
 }
 
-// holds says whether a descriptor of process pid leads to want. Each that is
-// looked at costs one of budget; errBudget means that it was not enough.
-func holds(pid int, want string, budget *int) (found bool, err error) {
+// holds says whether a descriptor of process pid leads to want: the newest
+// first, since what is asked about has just been opened. Each that is looked at
+// costs one of budget; errBudget means that it was not enough.
+func holds(pid int, want string, budget *int) (bool, error) {
 	dir := procPath(pid, "fd")
-	err = eachNumber(dir, func(fd int) bool {
-		if *budget--; *budget < 0 {
-			return false
-		}
-		to, err := link(dir + "/" + strconv.Itoa(fd))
-		found = err == nil && to == want // one that is closed meanwhile is none
-		return !found
+	var fds []int
+	err := eachNumber(dir, func(fd int) bool {
+		fds = append(fds, fd)
+		return true
 	})
-	if err == nil && *budget < 0 {
-		err = errBudget
+	if err != nil {
+		return false, err
 	}
-	return found, err
+	for _, fd := range slices.Backward(fds) {
+		if *budget--; *budget < 0 {
+			return false, errBudget
+		}
+		// A descriptor that is closed meanwhile is none.
+		if to, err := link(dir + "/" + strconv.Itoa(fd)); err == nil && to == want {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // errBudget: there is more to look at than was allowed.

@@ -77,7 +77,7 @@ func BenchmarkFind(b *testing.B) {
 func BenchmarkParse(b *testing.B) {
 	for _, n := range []int{100, 10000} {
 		p, _ := crowd(b, n)
-		text := []byte(p.Format())
+		text := p.Format()
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			for b.Loop() {
 				if _, err := Parse("network-policy.yaml", text); err != nil {
