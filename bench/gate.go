@@ -30,6 +30,11 @@ func measureGate(ctx context.Context, g *ground) ([]row, error) {
 	if err != nil {
 		return rows, err
 	}
+	more, err := e.besideSRT(ctx, g)
+	rows = append(rows, more...)
+	if err != nil {
+		return rows, err
+	}
 	for _, way := range []string{"down", "up"} {
 		r, err := e.throughput(way)
 		if err != nil {

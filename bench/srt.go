@@ -20,7 +20,7 @@ const srtPolicy = `{"network":{"allowedDomains":[],"deniedDomains":[]},"filesyst
 // ripgrep; on Debian and its like the two are unpacked there, not installed.
 func srt(ctx context.Context, g *ground, work string) *contender {
 	c := &contender{name: "srt (sandbox-runtime)", every: slow}
-	dir := filepath.Join(g.root, ".cache", "peers", "srt")
+	dir := srtFolder(g)
 	settings := filepath.Join(g.dir, "srt.json")
 	env, err := makeSRT(ctx, dir, settings)
 	c.out = err
@@ -33,24 +33,37 @@ func srt(ctx context.Context, g *ground, work string) *contender {
 }
 
 func makeSRT(ctx context.Context, dir, settings string) (env []string, err error) {
-	for _, needed := range []string{"node", "npm", "bwrap"} {
+	for _, needed := range []string{"bwrap"} {
 		if _, err := exec.LookPath(needed); err != nil {
 			return nil, err
 		}
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
 	if err := os.WriteFile(settings, []byte(srtPolicy), 0o600); err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(filepath.Join(dir, "node_modules", ".bin", "srt")); err != nil {
-		say("installing %s in %s", srtPackage, dir)
-		if err := in(ctx, dir, "npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", dir, srtPackage); err != nil {
-			return nil, err
-		}
+	if err := installSRT(ctx, dir); err != nil {
+		return nil, err
 	}
 	return toolsFor(ctx, filepath.Join(dir, "tools"))
+}
+
+func srtFolder(g *ground) string { return filepath.Join(g.root, ".cache", "peers", "srt") }
+
+// installSRT installs the package in dir, once.
+func installSRT(ctx context.Context, dir string) error {
+	for _, needed := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(needed); err != nil {
+			return err
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", ".bin", "srt")); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	say("installing %s in %s", srtPackage, dir)
+	return in(ctx, dir, "npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", dir, srtPackage)
 }
 
 // toolsFor is an environment in which socat and rg are found.

@@ -1,21 +1,24 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
+	"strings"
 	"time"
 )
 
 // request is one line that the bench writes.
 type request struct {
-	Do string `json:"do"` // hello, echo, down, up, reached, refused, first, gaps, requests
-	To string `json:"to"` // host:port
-	N  int    `json:"n"`  // echo: connections; requests: in each hand; down, up: bytes; first, gaps: calls at once
+	Do string `json:"do"` // hello, echo, tunnel, down, up, reached, refused, first, gaps, requests
+	To string `json:"to"` // host:port; tunnel: that of an HTTP proxy, a space, the destination
+	N  int    `json:"n"`  // echo, tunnel: connections; requests: in each hand; down, up: bytes; first, gaps: calls at once
 
 	Often  int    `json:"often"`  // first, gaps: calls one after the other; requests: hands at once
 	Two    bool   `json:"two"`    // requests: HTTP/2
@@ -54,6 +57,9 @@ func ask() error {
 func do(r request) (answer, error) {
 	if r.Do == "hello" {
 		return answer{}, nil
+	}
+	if proxy, to, ok := strings.Cut(r.To, " "); ok && r.Do == "tunnel" {
+		return repeat(r.N, func() error { return tunnelled(proxy, to) })
 	}
 	host, port, err := net.SplitHostPort(r.To)
 	if err != nil {
@@ -114,6 +120,32 @@ func echoed(to string) error {
 		return err
 	}
 	_, err = io.ReadFull(c, b)
+	return err
+}
+
+// tunnelled is echoed through an HTTP proxy (RFC 9110, 9.3.6).
+func tunnelled(proxy, to string) error {
+	c, err := dial(proxy)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if _, err := fmt.Fprintf(c, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n", to, to); err != nil {
+		return err
+	}
+	in := bufio.NewReader(c)
+	answer, err := http.ReadResponse(in, &http.Request{Method: http.MethodConnect})
+	if err != nil {
+		return err
+	}
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("CONNECT %s: %s", to, answer.Status)
+	}
+	b := []byte{0}
+	if _, err := c.Write(b); err != nil {
+		return err
+	}
+	_, err = io.ReadFull(in, b)
 	return err
 }
 
