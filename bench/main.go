@@ -29,6 +29,7 @@ type chapter struct {
 var chapters = []chapter{
 	{"onboard", measureOnboard},
 	{"memory", measureMemory},
+	{"calls", measureCalls},
 	{"start", measureStart},
 	{"gate", measureGate},
 	{"requests", measureRequests},

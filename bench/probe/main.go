@@ -8,6 +8,7 @@
 //	probe secure F         a server of HTTP by TLS, its authority in F; prints its address
 //	probe secure-reverse A F   the standard library's reverse proxy to it; prints its address
 //	probe ask              a client: a line of JSON in, a line of JSON out
+//	probe calls            what system calls cost here, as JSON
 //	probe nothing          ends at once
 //
 // Runs in: processes of the bench's own; ask also inside a sandbox.
@@ -24,7 +25,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: probe serve | proxy ADDRESS … | model | reverse ADDRESS | secure FILE | secure-reverse ADDRESS FILE | ask | nothing")
+		fmt.Fprintln(os.Stderr, "usage: probe serve | proxy ADDRESS … | model | reverse ADDRESS | secure FILE | secure-reverse ADDRESS FILE | ask | calls | nothing")
 		os.Exit(2)
 	}
 	var err error
@@ -43,6 +44,8 @@ func main() {
 		err = secureReverse(os.Args[2], os.Args[3])
 	case "ask":
 		err = ask()
+	case "calls":
+		err = price()
 	case "nothing":
 	default:
 		err = fmt.Errorf("no verb %q", os.Args[1])
