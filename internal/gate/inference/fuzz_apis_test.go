@@ -210,6 +210,7 @@ func checkChat(t *testing.T, raw []byte, chat *openaiChat, calls, answers int) {
 func FuzzGeminiForChat(f *testing.F) {
 	for _, s := range []string{
 		`{"contents":[{"parts":[{"text":"hi"}]}]}`, `{"contents":[{"role":"model","parts":[{"functionCall":{"name":"a","args":{}}}]},{"parts":[{"functionResponse":{"name":"a","response":{"output":"x"}}}]}],"tools":[{"function_declarations":[{"name":"a","parameters":{"type":"OBJECT","properties":{"b":{"type":"ARRAY","items":{"type":"STRING"}}}}}]}]}`,
+		`{"contents":[{"role":"model","parts":[{"funCtionCAll":{"nAme":"a","Args":{}}}]},{"pArts":[{"funCtionResponse":{"nAme":"a","response":{"0":"0"}}}]}]}`,
 		`{"system_instruction":{"parts":[{"text":"x"}]},"contents":[{"parts":[{"inline_data":{"mime_type":"image/png","data":"_-"}}]}],"generationConfig":{"responseMimeType":"application/json","responseSchema":{"anyOf":[{"type":"STRING"}]}}}`,
 	} {
 		f.Add([]byte(s))
@@ -230,20 +231,19 @@ func FuzzGeminiForChat(f *testing.F) {
 		calls, answers := 0, 0
 		for _, c := range in.Contents {
 			for _, p := range c.Parts {
-				if string(p["thought"]) == "true" {
-					continue
-				}
+				made, given := 0, 0
 				for key, value := range p {
-					if string(value) == "null" {
-						continue
-					}
-					switch camel(key) {
-					case "functionCall":
-						calls++
-					case "functionResponse":
-						answers++
+					switch name := strings.ToLower(camel(key)); { // as the codec reads it: a field by any case
+					case name == "thought" && string(value) == "true":
+						made, given = -2, -2
+					case string(value) == "null":
+					case name == "functioncall":
+						made++
+					case name == "functionresponse":
+						given++
 					}
 				}
+				calls, answers = calls+max(made, 0), answers+max(given, 0)
 			}
 		}
 		checkChat(t, raw, chat, calls, answers)
