@@ -305,6 +305,7 @@ func (x *exchange) refuse(no *refusal) {
 		return
 	}
 	x.call.Status = no.status
+	x.identify()
 	no.write(x.w, x.endpoint.api)
 }
 

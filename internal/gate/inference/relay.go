@@ -196,6 +196,7 @@ func (a *attempt) begin(resp *http.Response) {
 	}
 	a.call.Status, a.sent = http.StatusOK, true
 	a.told(nil, nil)
+	a.identify()
 	a.w.WriteHeader(http.StatusOK)
 }
 
@@ -233,6 +234,7 @@ func (x *exchange) send(status int, media string, out []byte) {
 	x.w.Header().Set("Content-Type", media)
 	x.w.Header().Set("Content-Length", strconv.Itoa(len(out)))
 	x.call.Status, x.sent = status, true
+	x.identify()
 	x.w.WriteHeader(status)
 	x.write(out, false)
 }

@@ -102,8 +102,8 @@ func (r *Router) who(c net.Conn) string {
 	return r.cfg.Who(c)
 }
 
-// caller is the program at the other end of a connection. Who asks for it does
-// not wait: it is wanted in records, when the answer has long begun.
+// caller is the program at the other end of a connection. It is asked for while
+// the model is: see identify.
 type caller struct {
 	ask  func() string
 	once sync.Once
@@ -132,6 +132,10 @@ func program(ctx context.Context) string {
 	<-c.done
 	return c.name
 }
+
+// identify waits until it is known who calls. It stands before the first byte of
+// each answer: a program that has its answer may end, and then nobody can tell.
+func (x *exchange) identify() { program(x.req.Context()) }
 
 // slotted is a listener that closes what is over the limit.
 type slotted struct {
