@@ -156,6 +156,26 @@ func TestReloadSparesWhatTheOperatorAllowed(t *testing.T) {
 	b.mustReset(c)
 }
 
+// What the operator let through once is not let through unread once a rule says
+// which requests may pass.
+func TestReloadReadsWhatTheOperatorAllowed(t *testing.T) {
+	d := newDesk()
+	b := newBench(t, "unlisted: ask\n", withDesk(d))
+	c := b.dial("weather.example", 9000)
+	<-d.questions
+	d.answers <- true
+	check(t, echo(c))
+	b.policy.Store(parse(t, `egress: [{host: weather.example, port: 9000, binaries: [/usr/bin/other], http: [{methods: [GET], paths: ["/"]}]}]`+"\nunlisted: ask\n"))
+	if cut := b.gate.Recheck(); cut != 0 {
+		t.Errorf("cut %d by a rule for another program", cut)
+	}
+	b.policy.Store(parse(t, `egress: [{host: weather.example, port: 9000, http: [{methods: [GET], paths: ["/"]}]}]`+"\n"))
+	if cut := b.gate.Recheck(); cut != 1 {
+		t.Errorf("cut %d; want the one that is not read", cut)
+	}
+	b.mustReset(c)
+}
+
 func TestPrivateAddressIsAQuestionOfItsOwn(t *testing.T) {
 	d := newDesk()
 	b := newBench(t, asking, withDesk(d))

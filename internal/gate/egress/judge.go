@@ -149,23 +149,34 @@ func (f *flow) revoked(p *policy.Policy, own []netip.Addr) string {
 		if v := p.DecideAddr(r, dialled, own); dialled.IsValid() && v.Action == policy.Deny {
 			return v.Why
 		}
-	case byRule:
-		v := p.Decide(r)
-		if (v.Action != policy.Allow || p.Reads(r)) && !r.Program.Known {
-			// The rule that allowed it spoke of every program; one that is left
-			// may speak of this one.
-			r.Program, _ = f.who()
-			v = p.Decide(r)
+		if p.Reads(r) && !f.reads.Load() && f.decideAgain(p, r).Reads {
+			return notRead
 		}
+	case byRule:
+		v := f.decideAgain(p, r)
 		if v.Action != policy.Allow {
 			return "no rule allows it any more: " + v.Why
 		}
 		if v.Reads && !f.reads.Load() {
-			return "its requests are to be judged now, and they cannot be seen in it"
+			return notRead
 		}
 		if v := p.DecideAddr(r, dialled, own); dialled.IsValid() && v.Action != policy.Allow {
 			return v.Why
 		}
 	}
 	return ""
+}
+
+const notRead = "its requests are to be judged now, and they cannot be seen in it"
+
+// decideAgain asks p, with the program where that may count: the rule that
+// allowed the flow spoke of every program, and one that is left may speak of
+// this one.
+func (f *flow) decideAgain(p *policy.Policy, r policy.Request) policy.Verdict {
+	v := p.Decide(r)
+	if (v.Action != policy.Allow || p.Reads(r)) && !r.Program.Known {
+		r.Program, _ = f.who()
+		v = p.Decide(r)
+	}
+	return v
 }
