@@ -55,12 +55,13 @@ func (s *secrets) value(name string) (string, error) {
 // found everywhere.
 const leastHidden = 8
 
-// hide are the texts that must not come back: the value, and what the field
-// says after its scheme.
+// hide are the texts that must not come back: the value, what the field says
+// after its scheme, and the password of USER:PASSWORD, which servers take apart.
 func hide(value, text string) []string {
 	_, coded, _ := strings.Cut(text, " ")
+	_, password, _ := strings.Cut(value, ":")
 	var out []string
-	for _, s := range []string{value, text, coded} {
+	for _, s := range []string{value, text, coded, password} {
 		if len(s) >= leastHidden {
 			out = append(out, s)
 		}
@@ -69,29 +70,50 @@ func hide(value, text string) []string {
 }
 
 // mask takes the credential out of an answer that repeats it: out of header
-// fields, trailers and a body that is not encoded. Lengths stay.
+// fields, the body, whatever the server calls its coding, trailers, and what
+// comes through a WebSocket. Lengths stay.
 func (x *exchange) mask(res *http.Response) {
 	if len(x.hidden) == 0 {
 		return
 	}
 	maskFields(res.Header, x.hidden)
-	if res.StatusCode == http.StatusSwitchingProtocols || res.Body == nil { // the first has a body that is a connection
+	m := &masked{ReadCloser: res.Body, hidden: x.hidden, end: func() { maskFields(res.Trailer, x.hidden) }}
+	if through, ok := res.Body.(io.ReadWriteCloser); ok && res.StatusCode == http.StatusSwitchingProtocols {
+		res.Body = maskedTunnel{m, through}
 		return
 	}
-	if coding := res.Header.Get("Content-Encoding"); coding == "" || strings.EqualFold(coding, "identity") {
-		res.Body = &masked{ReadCloser: res.Body, hidden: x.hidden, end: func() { maskFields(res.Trailer, x.hidden) }}
+	res.Body = m
+}
+
+// maskedTunnel is masked towards the program alone.
+type maskedTunnel struct {
+	*masked
+	through io.ReadWriteCloser
+}
+
+func (t maskedTunnel) Write(b []byte) (int, error) { return t.through.Write(b) }
+
+// CloseWrite is as the server's end has it.
+func (t maskedTunnel) CloseWrite() error {
+	if c, ok := t.through.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
 	}
+	return errors.ErrUnsupported
 }
 
 func maskFields(h http.Header, hidden []string) {
 	for _, values := range h {
 		for i, v := range values {
-			for _, s := range hidden {
-				v = strings.ReplaceAll(v, s, strings.Repeat("*", len(s)))
-			}
-			values[i] = v
+			values[i] = maskText(v, hidden)
 		}
 	}
+}
+
+func maskText(text string, hidden []string) string {
+	for _, s := range hidden {
+		text = strings.ReplaceAll(text, s, strings.Repeat("*", len(s)))
+	}
+	return text
 }
 
 // masked is a body without the hidden texts. It holds back what may be the
@@ -124,8 +146,8 @@ func (m *masked) fill(room int) {
 	fresh = fresh[:len(m.held)+n]
 	m.err = err
 	for _, s := range m.hidden {
-		for at := bytes.Index(fresh, []byte(s)); at >= 0; at = bytes.Index(fresh, []byte(s)) {
-			copy(fresh[at:], bytes.Repeat([]byte{'*'}, len(s)))
+		if bytes.Contains(fresh, []byte(s)) {
+			fresh = bytes.ReplaceAll(fresh, []byte(s), bytes.Repeat([]byte{'*'}, len(s)))
 		}
 	}
 	keep := 0

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/http/httputil"
+	"net/textproto"
 	"slices"
 	"strings"
 
@@ -20,7 +23,7 @@ type exchange struct {
 	r         *reading
 	method    string
 	said      string      // the target, without its query
-	path      policy.Path // valid once it is judged
+	path      policy.Path // the zero Path where it cannot be read
 	websocket bool        // it asks to go on as WebSocket
 	only      bool        // HTTP/1: the connection carries nothing else now
 	cancel    context.CancelCauseFunc
@@ -45,11 +48,13 @@ func (rd *reader) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	defer cancel(nil)
 	said, _, _ := strings.Cut(req.RequestURI, "?")
-	x := &exchange{r: r, method: req.Method, said: said, only: req.ProtoMajor == 1, cancel: cancel}
+	path, unclear := policy.ParsePath(req.RequestURI)
+	x := &exchange{r: r, method: req.Method, said: said, path: path, only: req.ProtoMajor == 1, cancel: cancel}
+	defer x.failClosed()
 	r.f.tell()
 	r.add(x) // before it is judged: a reload in between must not miss it
 	defer r.remove(x)
-	v, bad := x.judge(req)
+	v, bad := x.judge(req, unclear)
 	if bad != nil {
 		x.record(bad.Verdict)
 		x.refuse(w, bad)
@@ -63,12 +68,25 @@ func (rd *reader) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	rd.proxy.ServeHTTP(w, req.WithContext(context.WithValue(ctx, exchangeKey{}, x)))
 }
 
+// failClosed ends the connection where the gate fails, and writes it down.
+func (x *exchange) failClosed() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p != any(http.ErrAbortHandler) { // an answer that broke off is no failure of ours
+		x.record(policy.Verdict{Why: fmt.Sprintf("the gate failed: %v", p)})
+	}
+	panic(http.ErrAbortHandler)
+}
+
 type exchangeKey struct{}
 
 func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }
 
-// judge says what becomes of a request, before anything of it is passed on.
-func (x *exchange) judge(req *http.Request) (policy.Verdict, *refusedRequest) {
+// judge says what becomes of a request, before anything of it is passed on;
+// unclear is why its path cannot be read.
+func (x *exchange) judge(req *http.Request, unclear error) (policy.Verdict, *refusedRequest) {
 	g := x.r.f.g
 	if err := g.cfg.Ready(); err != nil {
 		return policy.Verdict{}, refuseWith(http.StatusServiceUnavailable, "nothing is let out while no record can be kept: "+err.Error())
@@ -76,18 +94,63 @@ func (x *exchange) judge(req *http.Request) (policy.Verdict, *refusedRequest) {
 	if bad := x.misdirected(req); bad != nil {
 		return policy.Verdict{}, bad
 	}
-	path, err := policy.ParsePath(req.RequestURI)
-	if err != nil {
-		return policy.Verdict{}, refuseWith(http.StatusBadRequest, err.Error())
+	if unclear != nil {
+		return policy.Verdict{}, refuseWith(http.StatusBadRequest, unclear.Error())
 	}
-	x.path = path
-	v, cred := g.policy().DecideHTTP(x.r.request(), x.method, path)
+	p, q := g.policy(), x.r.request()
+	v, cred := p.DecideHTTP(q, x.method, x.path)
 	if v.Action != policy.Allow {
-		v.Action = policy.Deny
-		return v, &refusedRequest{http.StatusForbidden, v, "say to the operator which request you need, and what for; it can be listed under http in network-policy.yaml"}
+		return v, notListed(v)
+	}
+	if bad := x.leadsElsewhere(p, q, req.Header); bad != nil {
+		return v, bad
 	}
 	x.websocket = x.only && req.ContentLength == 0 && slices.Equal(tokens(req.Header["Upgrade"]), []string{"websocket"})
 	return v, x.equip(v, cred)
+}
+
+func notListed(v policy.Verdict) *refusedRequest {
+	v.Action = policy.Deny
+	return &refusedRequest{http.StatusForbidden, v, "say to the operator which request you need, and what for; it can be listed under http in network-policy.yaml"}
+}
+
+// leadsElsewhere: COPY and MOVE write where their Destination says (RFC 4918,
+// 10.3), so that path must be listed, too.
+func (x *exchange) leadsElsewhere(p *policy.Policy, q policy.Request, h http.Header) *refusedRequest {
+	if m := strings.ToUpper(x.method); m != "COPY" && m != "MOVE" {
+		return nil
+	}
+	for name, values := range h {
+		if spelled(name) != "destination" {
+			continue
+		}
+		for _, to := range values {
+			path, bad := x.destination(to)
+			if bad != nil {
+				return bad
+			}
+			if v, _ := p.DecideHTTP(q, x.method, path); v.Action != policy.Allow {
+				return notListed(v)
+			}
+		}
+	}
+	return nil
+}
+
+// destination is the path of a Destination, which must be on this server.
+func (x *exchange) destination(to string) (policy.Path, *refusedRequest) {
+	if _, rest, found := strings.Cut(to, "://"); found && !strings.HasPrefix(to, "/") {
+		host, _, _ := strings.Cut(rest, "/")
+		if !isHost(host, x.r.name, x.r.port) {
+			return policy.Path{}, refuseWith(http.StatusMisdirectedRequest, fmt.Sprintf("the Destination is on %q, not on %s", host, x.r.name))
+		}
+		to = rest[len(host):]
+	}
+	path, err := policy.ParsePath(to)
+	if err != nil {
+		return path, refuseWith(http.StatusBadRequest, "the Destination: "+err.Error())
+	}
+	return path, nil
 }
 
 func refuseWith(status int, why string) *refusedRequest {
@@ -159,7 +222,7 @@ func (x *exchange) refuse(w http.ResponseWriter, bad *refusedRequest) {
 }
 
 // overriding are the header fields by which a server may take the request for
-// another one, in the spelling of RFC 9110; some servers take "_" for "-".
+// another one, as spelled gives them.
 var overriding = []string{
 	"x-http-method-override", "x-http-method", "x-method-override",
 	"x-original-url", "x-rewrite-url", "x-original-uri", "x-forwarded-uri", "x-forwarded-path", "x-forwarded-prefix",
@@ -177,37 +240,80 @@ func rewrite(p *httputil.ProxyRequest) {
 	if out.URL.EscapedPath() != x.said { // net/url would escape it anew, and forget which slashes were escaped
 		out.URL.RawPath = x.path.String()
 	}
-	for name := range out.Header {
-		if slices.Contains(overriding, strings.ReplaceAll(strings.ToLower(name), "_", "-")) {
-			delete(out.Header, name)
-		}
+	x.strip(out.Header)
+	if len(out.Trailer) > 0 {
+		x.strip(out.Trailer, framing...)
+		out.Body = &trailed{out.Body, func() { x.strip(out.Trailer, framing...) }} // some were not announced
 	}
 	if !x.websocket {
 		out.Header.Del("Upgrade")
 		out.Header.Del("Connection")
 	}
 	if x.field != "" {
-		replaceField(out.Header, "authorization")
-		replaceField(out.Header, strings.ToLower(x.field))
 		out.Header.Set(x.field, x.text)
 		out.Header.Set("Accept-Encoding", "identity") // so that an echo of it can be seen
 	}
 }
 
-// replaceField drops a field in every spelling that a server may take for it.
-func replaceField(h http.Header, lower string) {
+// strip drops the fields that would make another request of this one, and those
+// in whose place the credential stands, in every spelling.
+func (x *exchange) strip(h http.Header, also ...string) {
+	if x.field != "" {
+		also = append(slices.Clone(also), "authorization", spelled(x.field))
+	}
 	for name := range h {
-		if strings.ReplaceAll(strings.ToLower(name), "_", "-") == lower {
+		if s := spelled(name); slices.Contains(overriding, s) || slices.Contains(also, s) {
 			delete(h, name)
 		}
 	}
+}
+
+// spelled is a field's name as one that a server may take it for: where fields
+// become variables, whatever is no letter and no digit is the same.
+func spelled(name string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z' || '0' <= r && r <= '9':
+			return r
+		case 'A' <= r && r <= 'Z':
+			return r + 'a' - 'A'
+		}
+		return '-'
+	}, name)
+}
+
+// framing are the fields that no trailer may have (RFC 9110, 6.5.1), beside
+// those that no request may.
+var framing = []string{"host", "content-length", "transfer-encoding", "connection", "upgrade", "trailer", "destination"}
+
+// trailed is a body with trailers, which are there at its end.
+type trailed struct {
+	io.ReadCloser
+	end func()
+}
+
+func (b *trailed) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.end()
+	}
+	return n, err
 }
 
 // onward sends a request by the connections of its own reading.
 type onward struct{}
 
 func (onward) RoundTrip(req *http.Request) (*http.Response, error) {
-	return exchangeOf(req.Context()).r.transport.RoundTrip(req)
+	x := exchangeOf(req.Context())
+	if len(x.hidden) > 0 { // answers before the answer repeat things, too; this runs before the proxy's own
+		req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+			Got1xxResponse: func(_ int, h textproto.MIMEHeader) error {
+				maskFields(http.Header(h), x.hidden)
+				return nil
+			},
+		}))
+	}
+	return x.r.transport.RoundTrip(req)
 }
 
 var errSwitch = errors.New("the server goes on in another protocol, which nobody asked it for")
@@ -232,8 +338,9 @@ func failed(w http.ResponseWriter, req *http.Request, err error) {
 		x.refuse(w, &refusedRequest{http.StatusForbidden, gone.Verdict, ""})
 		return
 	}
+	v := policy.Verdict{Why: maskText("allowed, but not reachable: "+err.Error(), x.hidden)} // it may quote the server
 	if req.Context().Err() == nil {
-		x.record(policy.Verdict{Why: "allowed, but not reachable: " + err.Error()})
+		x.record(v)
 	}
-	x.refuse(w, &refusedRequest{http.StatusBadGateway, policy.Verdict{Why: "allowed, but not reachable: " + err.Error()}, "the server, or its certificate, is the reason; the policy is not"})
+	x.refuse(w, &refusedRequest{http.StatusBadGateway, v, "the server, or its certificate, is the reason; the policy is not"})
 }

@@ -25,6 +25,13 @@ const (
 	maxResponseHead = 256 << 10 // bytes
 	greetTime       = 10 * time.Second
 
+	// What is held of HTTP/2 bodies that nobody reads: from a program, which is
+	// near, and from a server, which may be far. The defaults of net/http are 1
+	// MiB and 1 GiB a connection.
+	heldIn        = 256 << 10 // bytes, of a connection
+	heldOut       = 8 << 20   // bytes, of a connection
+	heldOutStream = 1 << 20   // bytes, of one answer
+
 	// An event stream, and whatever has no length, is passed on at once; of an
 	// answer of a known length a small piece waits so long for the next.
 	flushTime = time.Millisecond
@@ -73,7 +80,7 @@ func newReader(g *Gate) *reader {
 		MaxHeaderBytes:    maxHead,
 
 		DisableGeneralOptionsHandler: true, // it would answer in the server's place
-		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerConnection: heldIn, MaxReceiveBufferPerStream: heldIn},
 		BaseContext:                  func(net.Listener) context.Context { return g.ctx },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, readingKey{}, readingOf(c))

@@ -41,6 +41,7 @@ func newReading(f *flow, secure bool) *reading {
 		},
 		TLSHandshakeTimeout:    greetTime,
 		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{MaxReceiveBufferPerConnection: heldOut, MaxReceiveBufferPerStream: heldOutStream},
 		DisableCompression:     true, // an answer is passed on as it comes
 		MaxConnsPerHost:        maxUpstream,
 		MaxIdleConnsPerHost:    maxUpstream,

@@ -76,9 +76,10 @@ func judgeBytes(t *testing.T, g *Gate, p *policy.Policy, b []byte) {
 	}
 	fl := &flow{g: g, request: policy.Request{Host: allowed, Port: 443}, who: func() (policy.Program, int) { return policy.Program{}, 0 }}
 	x := &exchange{r: &reading{f: fl, name: allowed, port: 443, secure: true}, method: req.Method, only: true}
-	_, bad := x.judge(req)
-
 	path, unclear := policy.ParsePath(req.RequestURI)
+	x.path = path
+	_, bad := x.judge(req, unclear)
+
 	explained := policy.Verdict{}
 	if unclear == nil {
 		explained, _ = p.JudgeHTTP(fl.request, nil, req.Method, path)

@@ -524,14 +524,14 @@ func TestWebSocket(t *testing.T) {
 // A server that goes on in another protocol unasked ends there.
 func TestUnsolicitedSwitch(t *testing.T) {
 	b := newReadBench(t, readPolicy, nil)
-	b.world.Site("api.github.com", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	b.world.Site("plain.example", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, _, err := w.(http.Hijacker).Hijack()
 		if err == nil {
 			io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\n\r\nraw bytes")
 			c.Close()
 		}
 	}))
-	if res, text := b.do(b.client(false), "GET", "https://api.github.com/repos/a", nil); res.StatusCode != 502 || strings.Contains(text, "raw bytes") {
+	if res, text := b.do(b.client(false), "GET", "http://plain.example/open/a", nil); res.StatusCode != 502 || strings.Contains(text, "raw bytes") || !strings.Contains(text, errSwitch.Error()) {
 		t.Errorf("%d %s", res.StatusCode, text)
 	}
 }
