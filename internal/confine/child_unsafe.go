@@ -28,6 +28,7 @@ type rawCall struct {
 //
 //go:nosplit
 //go:norace
+//go:nocheckptr
 func perform(calls *rawCall, n uintptr, strict bool) uintptr {
 	for i := uintptr(0); i < n; i++ {
 		c := nth(calls, i)
@@ -46,6 +47,7 @@ func perform(calls *rawCall, n uintptr, strict bool) uintptr {
 
 //go:nosplit
 //go:norace
+//go:nocheckptr
 func nth(calls *rawCall, i uintptr) *rawCall {
 	return (*rawCall)(unsafe.Pointer(uintptr(unsafe.Pointer(calls)) + i*unsafe.Sizeof(*calls)))
 }
@@ -73,6 +75,7 @@ func newChild(t *trials) *child {
 //
 //go:nosplit
 //go:norace
+//go:nocheckptr
 func (c *child) live() {
 	t := c.trials
 	perform(&t.calls[0], t.n, false)
@@ -102,6 +105,7 @@ func (c *child) live() {
 //
 //go:noinline
 //go:norace
+//go:nocheckptr
 func fork(c *child) (pid int, err error) {
 	var all, before unix.Sigset_t
 	for i := range all.Val {

@@ -17,8 +17,9 @@
 //	prover     live:  forked by the one thread of PID 1 that has entered the
 //	                  domain; so it is in it, and all that it starts. Tries
 //	                  what must be refused, says what happened, waits, and
-//	                  executes the first command in its own place. All that
-//	                  by raw calls of a list (child_unsafe.go).
+//	                  executes the first command in its own place, or ends
+//	                  before anything else is started. All that by raw calls
+//	                  of a list (child_unsafe.go).
 //	spawner    Spawn: forked by the same thread for the second command; forks
 //	                  that and all later ones.
 package confine

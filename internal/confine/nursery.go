@@ -21,12 +21,11 @@ type nursery struct {
 	spec   spec.Spec
 
 	mu       sync.Mutex
-	down     *wire.Conn          // to the spawner
-	pid      int                 // the spawner's; 0 before there is one
-	first    *prover             // until it becomes a command; protected by mu
-	becoming *prover             // while it does; protected by mu
-	asked    map[uint64]struct{} // commands that have no answer yet; protected by mu
-	running  map[uint64]int      // command → its pid; protected by mu
+	down    *wire.Conn          // to the spawner
+	pid     int                 // the spawner's; 0 before there is one
+	first   *prover             // until it has become a command; protected by mu
+	asked   map[uint64]struct{} // commands that have no answer yet; protected by mu
+	running map[uint64]int      // command → its pid; protected by mu
 }
 
 func newNursery(up *wire.Conn, d *domain, s spec.Spec) *nursery {
@@ -60,37 +59,26 @@ func (n *nursery) spawner() int {
 	return n.pid
 }
 
-// needs says whether pid is what the next command is started by.
-func (n *nursery) needs(pid int) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return pid == n.pid || n.first != nil && pid == n.first.pid
-}
-
 // startTime bounds how long a spawner may take to start one command; it takes
 // milliseconds.
 const startTime = 10 * time.Second
 
 // run passes a command on: the first to the prover, all others to the
-// spawner, which is started for the second. A command that brings its program
-// along, in fds, is the spawner's too. A spawner that does not start one in
-// time is replaced: it is of the agents' user, and they may keep it from
+// spawner, which is started for the second. A spawner that does not start one
+// in time is replaced: it is of the agents' user, and they may keep it from
 // running.
 func (n *nursery) run(m spec.Message, fds []int) {
 	n.mu.Lock()
 	n.asked[m.ID] = struct{}{}
-	first := n.first
-	if len(fds) > 0 || m.Command == nil || !suits(*m.Command) {
-		first = nil
-	}
-	if first != nil {
-		n.first, n.becoming = nil, first
-	}
-	empty := n.down == nil
+	first, empty := n.first, n.down == nil
 	n.mu.Unlock()
 	if first != nil {
-		go n.become(first, m)
-		return
+		// A command that brings its program along, in fds, is the spawner's.
+		if len(fds) == 0 && m.Command != nil && suits(*m.Command) {
+			n.become(first, m)
+			return
+		}
+		n.dismiss(first)
 	}
 	if empty {
 		if err := n.fill(); err != nil {
@@ -152,10 +140,8 @@ func (n *nursery) signalAll(s syscall.Signal) {
 	if n.pid > 0 {
 		_ = unix.Kill(n.pid, unix.SIGCONT) // one that has just died is replaced
 	}
-	for _, p := range []*prover{n.first, n.becoming} {
-		if p != nil {
-			_ = unix.Kill(p.pid, unix.SIGCONT)
-		}
+	if n.first != nil {
+		_ = unix.Kill(n.first.pid, unix.SIGCONT)
 	}
 }
 
@@ -229,8 +215,8 @@ func (n *nursery) replace() {
 // ended reports a child of ours: an orphan, or a command whose spawner died.
 func (n *nursery) ended(pid int, ws syscall.WaitStatus) {
 	n.mu.Lock()
-	if n.becoming != nil && n.becoming.pid == pid {
-		n.becoming.ended = &ws // told by become, behind its start
+	if n.first != nil && n.first.pid == pid {
+		n.first.ended = &ws // told by become, behind its start
 	}
 	var of uint64
 	var found bool

@@ -60,21 +60,30 @@ func suits(c spec.Command) bool {
 	return !c.TTY && size < mostData/2
 }
 
-// become makes the prover the command of m, and tells how that went.
+// become makes the prover the command of m, and tells how that went. Nothing
+// else is inside until then, so that nobody can be in its way, and no agent
+// meets a process that has memory of PID 1's.
 func (n *nursery) become(p *prover, m spec.Message) {
-	defer unix.Close(p.fd)
-	defer func() {
-		n.mu.Lock()
-		n.becoming = nil
-		n.mu.Unlock()
-	}()
 	ours, err := n.order(p, *m.Command)
-	defer func() { closeAll(ours) }()
+	defer closeAll(ours)
 	if err != nil {
+		n.dismiss(p)
 		n.hear(failed(m.ID, err), nil)
 		return
 	}
+	unix.Close(p.fd)
 	n.became(p, spec.Message{Op: spec.OpStarted, ID: m.ID, PID: p.pid}, ours)
+}
+
+// dismiss ends a prover that becomes nothing, before anything else is started.
+func (n *nursery) dismiss(p *prover) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.first = nil
+	if p.ended == nil {
+		_ = unix.Kill(p.pid, unix.SIGKILL)
+	}
+	unix.Close(p.fd)
 }
 
 // order orders p to execute c, and waits until it has. The end of the socket
@@ -95,6 +104,9 @@ func (n *nursery) order(p *prover, c spec.Command) (ours []int, err error) {
 	}
 	if err := unix.Sendmsg(p.fd, o.bytes(), unix.UnixRights(st.theirs...), nil, unix.MSG_NOSIGNAL); err != nil {
 		return st.ours, act("run", "command", errors.New("the prover is gone"))
+	}
+	if err := wait(p.fd, startTime); err != nil {
+		return st.ours, act("run", "command", err)
 	}
 	var told [3]uintptr // the beginning of its orders
 	b := unsafe.Slice((*byte)(unsafe.Pointer(&told)), unsafe.Sizeof(told))
@@ -117,6 +129,7 @@ func (n *nursery) order(p *prover, c spec.Command) (ours []int, err error) {
 func (n *nursery) became(p *prover, m spec.Message, streams []int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.first = nil
 	delete(n.asked, m.ID)
 	n.tell(m, streams...) // under the lock: its end must not be told before
 	if p.ended != nil {

@@ -8,7 +8,7 @@ import (
 
 // reap takes the status of every child that ends: of spawners, of orphans, and
 // of commands whose spawner died. A spawner that an agent has stopped goes on
-// at once, as does a prover that was stopped with everything else.
+// at once.
 func (n *nursery) reap(child <-chan os.Signal) {
 	for range child {
 		for {
@@ -23,7 +23,7 @@ func (n *nursery) reap(child <-chan os.Signal) {
 			switch {
 			case !ws.Stopped():
 				n.ended(pid, ws)
-			case n.needs(pid):
+			case pid == n.spawner():
 				_ = syscall.Kill(pid, syscall.SIGCONT)
 			}
 		}

@@ -50,8 +50,28 @@ func TestFirstCommandOfManyWords(t *testing.T) {
 	if out, err := io.ReadAll(p.Stdout()); err != nil || string(out) != "100000 100000 b\n" {
 		t.Errorf("%q, %v", out, err)
 	}
-	s.wants("echo next", "next\n") // this the prover becomes
 	s.wants("echo next", "next\n")
+}
+
+// What the prover does not become, it does not wait beside: nobody could look
+// into it, so of no connection could be said who has it, and an agent that
+// killed it would take the next command's place away.
+func TestFirstCommandOnATerminal(t *testing.T) {
+	s := up(t)
+	l := s.listener(spec.Capture4, "")
+	_, err := s.Run(t.Context(), spec.Command{Argv: []string{"bash", "-c", "exec 3<>/dev/tcp/203.0.113.5/80; read -u 3"}, TTY: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if p, ok := s.Who(t.Context(), addrPort(c.RemoteAddr()), addrPort(c.LocalAddr())); !ok || p.Name != "bash" {
+		t.Errorf("who: %+v, %v", p, ok)
+	}
+	s.wants("cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | grep -c '^nemoclaw-init$'", "2\n") // init and the spawner
 }
 
 // Both signal each other, since they are in one domain.
