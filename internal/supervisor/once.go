@@ -280,17 +280,18 @@ func (k *once) begin(ctx context.Context, c spec.Command) (p *launch.Process, er
 }
 
 func (k *once) end(o Once) {
-	k.stop()
 	_ = k.box.Kill() // its end is what we want
 	if !k.alone {
 		// What is left writes into the folder, and makes calls, until it is gone.
 		_ = k.box.Wait()
 	}
+	// Only now: until then somebody may be refused something.
+	k.stop()
 	if k.silent != nil {
 		k.silent.Close()
 	}
-	k.gate.Close()
 	k.all.Wait()
+	k.gate.Close()
 	if o.Refused == nil {
 		return
 	}

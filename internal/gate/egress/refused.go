@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"syscall"
+	"time"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -33,15 +35,17 @@ const (
 
 // ServeRefused reads the log of packets that the sandbox's rules refused (not
 // TCP, so never captured) from a netlink socket made inside, and records them,
-// until ctx ends; it then returns nil. It does not close f.
+// until ctx ends; it then reads what had come by then, and returns nil. It does
+// not close f.
 func (g *Gate) ServeRefused(ctx context.Context, f *os.File) error {
 	own, err := pollable(f)
 	if err != nil {
 		return fmt.Errorf("serve refused packets: %w", err)
 	}
 	defer own.Close()
-	defer context.AfterFunc(ctx, func() { own.Close() })()
-	defer context.AfterFunc(g.ctx, func() { own.Close() })()
+	wake := func() { _ = own.SetReadDeadline(time.Unix(1, 0)) } // a socket has one
+	defer context.AfterFunc(ctx, wake)()
+	defer context.AfterFunc(g.ctx, wake)()
 	rc, err := own.SyscallConn()
 	if err != nil {
 		return fmt.Errorf("serve refused packets: %w", err)
@@ -58,8 +62,8 @@ func (g *Gate) ServeRefused(ctx context.Context, f *os.File) error {
 			return !errors.Is(failed, unix.EAGAIN)
 		})
 		switch {
-		case ctx.Err() != nil || g.ctx.Err() != nil:
-			return nil
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return g.restOfRefused(rc, b)
 		case err != nil:
 			return fmt.Errorf("serve refused packets: %w", err)
 		case errors.Is(failed, unix.ENOBUFS): // a flood; the rest is lost, not let through
@@ -72,6 +76,25 @@ func (g *Gate) ServeRefused(ctx context.Context, f *os.File) error {
 			}
 		}
 	}
+}
+
+// mostLeft bounds what is read at the end: who sends may go on.
+const mostLeft = 4096
+
+// restOfRefused reads what lies in the socket: what is refused as a program ends
+// is in it before the program has ended.
+func (g *Gate) restOfRefused(rc syscall.RawConn, b []byte) error {
+	for range mostLeft {
+		var n int
+		var failed error
+		if err := rc.Control(func(fd uintptr) { n, _, failed = unix.Recvfrom(int(fd), b, unix.MSG_DONTWAIT) }); err != nil || failed != nil {
+			return nil // there is no more
+		}
+		if err := g.readRefused(b[:n]); err != nil {
+			return fmt.Errorf("serve refused packets: %w", err)
+		}
+	}
+	return nil
 }
 
 // pollable duplicates f, so that reads of it can be interrupted.
