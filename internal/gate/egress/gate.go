@@ -167,38 +167,40 @@ func (g *Gate) policy() *policy.Policy {
 	return g.cfg.Policy()
 }
 
-// ServeTCP accepts from a transparent listener until ctx ends, and then
-// returns nil. The local address of what it accepts is where the program
+// ServeTCP accepts from a transparent listener until ctx ends; it then refuses
+// what waits there, closes l, and returns nil. The local address of what it accepts is where the program
 // wanted to go.
 func (g *Gate) ServeTCP(ctx context.Context, l net.Listener) error {
 	if a, ok := l.Addr().(*net.TCPAddr); ok && a.IP.To4() == nil {
 		g.six.Store(true)
 	}
-	defer context.AfterFunc(ctx, func() { l.Close() })()
-	defer context.AfterFunc(g.ctx, func() { l.Close() })()
+	tcp, ok := l.(*net.TCPListener)
+	if !ok {
+		return fmt.Errorf("accept: %T: want a TCP listener", l)
+	}
+	defer tcp.Close()
+	wake := func() { _ = tcp.SetDeadline(time.Unix(1, 0)) } // one that is closed needs none
+	defer context.AfterFunc(ctx, wake)()
+	defer context.AfterFunc(g.ctx, wake)()
 	for pause := time.Duration(0); ; {
-		c, err := l.Accept()
+		c, err := tcp.AcceptTCP()
 		switch {
 		case ctx.Err() != nil || g.ctx.Err() != nil:
-			closeNow(c)
+			g.tooLate(c)
+			g.restOfTCP(tcp)
 			return nil
 		case err == nil:
 			pause = 0
-			g.take(c.(*net.TCPConn))
+			g.take(c)
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("accept: %w", err)
 		default: // out of descriptors, or the program left before we looked
 			pause = min(2*pause+time.Millisecond, time.Second)
 			if wait(ctx, pause) != nil {
+				g.restOfTCP(tcp)
 				return nil
 			}
 		}
-	}
-}
-
-func closeNow(c net.Conn) {
-	if c != nil {
-		c.Close()
 	}
 }
 
@@ -211,6 +213,12 @@ func wait(ctx context.Context, d time.Duration) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+func closeNow(c net.Conn) {
+	if c != nil {
+		c.Close()
 	}
 }
 

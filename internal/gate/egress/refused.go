@@ -78,9 +78,6 @@ func (g *Gate) ServeRefused(ctx context.Context, f *os.File) error {
 	}
 }
 
-// mostLeft bounds what is read at the end: who sends may go on.
-const mostLeft = 4096
-
 // restOfRefused reads what lies in the socket: what is refused as a program ends
 // is in it before the program has ended.
 func (g *Gate) restOfRefused(rc syscall.RawConn, b []byte) error {

@@ -1,6 +1,8 @@
 package egress
 
 import (
+	"context"
+	"net"
 	"testing"
 
 	"github.com/nemoclaw/nemoclaw/internal/policy"
@@ -47,4 +49,31 @@ func TestRefusedAtTheEndIsTold(t *testing.T) {
 	<-b.gate.ctx.Done()
 	close(s.goOn)
 	s.notes.await(t, to("udp 8.8.4.4:853", policy.Deny))
+}
+
+// So is a connection that nobody had looked at.
+func TestConnectionAtTheEndIsTold(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	p, told := parse(t, github), &notes{changed: make(chan struct{})}
+	g := New(Config{Policy: func() *policy.Policy { return p }, Record: told})
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := g.ServeTCP(ended, l); err != nil {
+		t.Error(err)
+	}
+	g.Close()
+	if all := told.list(); len(all) != 1 || !to(l.Addr().String(), policy.Deny)(all[0]) {
+		t.Errorf("told %+v", all)
+	}
+	if _, err := c.Read(make([]byte, 1)); err == nil {
+		t.Error("it was answered")
+	}
 }
