@@ -20,7 +20,7 @@ type nursery struct {
 	domain *domain
 	spec   spec.Spec
 
-	mu       sync.Mutex
+	mu      sync.Mutex
 	down    *wire.Conn          // to the spawner
 	pid     int                 // the spawner's; 0 before there is one
 	first   *prover             // until it has become a command; protected by mu
