@@ -20,7 +20,7 @@ type Entry struct {
 	Expires   time.Time      // AddRule alone
 	Binaries  []string       // AddRule alone; none: any program
 
-	http []requests // of a preset's rule
+	http []requests // see Narrow; or of a preset's rule
 	cred Credential // likewise
 }
 

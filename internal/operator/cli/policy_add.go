@@ -23,6 +23,9 @@ type addFlags struct {
 	expires  string
 	presets  []string
 	dry      bool
+
+	methods, paths []string
+	credential     string
 }
 
 func (t target) policyAddCommand() *cobra.Command {
@@ -39,6 +42,9 @@ func (t target) policyAddCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error { return t.policyAdd(c.Context(), args, f) },
 	}
 	c.Flags().StringArrayVar(&f.binaries, "binary", nil, "for this program alone, a path inside (may be given again)")
+	c.Flags().StringSliceVar(&f.methods, "method", nil, `for requests with this method alone (GET, HEAD unless said, "*" for any)`)
+	c.Flags().StringArrayVar(&f.paths, "path", nil, `for requests with this path alone, such as "/repos/**" (may be given again)`)
+	c.Flags().StringVar(&f.credential, "credential", "", "the stored secret that the gate adds to them, or NAME:FORM")
 	c.Flags().StringVar(&f.note, "note", "", "why, for you")
 	c.Flags().StringVar(&f.expires, "expires", "", "until this moment, or for this long: 2026-12-31T00:00:00Z, 2026-12-31, 12h, 7d")
 	c.Flags().StringArrayVar(&f.presets, "preset", nil, "the hosts of a service: see policy presets (may be given again)")
@@ -54,6 +60,9 @@ func (t target) policyAdd(ctx context.Context, args []string, f addFlags) error 
 	}
 	entries, err := entries(args)
 	if err != nil {
+		return err
+	}
+	if err := f.narrow(entries); err != nil {
 		return err
 	}
 	ready, err := t.presetEntries(ctx, f.presets)
@@ -72,6 +81,23 @@ func (t target) policyAdd(ctx context.Context, args []string, f addFlags) error 
 		}
 	}
 	return t.editPolicy(ctx, entries, policy.AddRule, f.dry)
+}
+
+// narrow makes the entries rules for certain requests, where that was said.
+// Presets say it themselves.
+func (f addFlags) narrow(entries []policy.Entry) error {
+	if len(f.methods)+len(f.paths) == 0 && f.credential == "" {
+		return nil
+	}
+	if len(entries) == 0 {
+		return say.Misused("policy add HOST --path /repos/**", "--method, --path and --credential go with a HOST: a preset has its own")
+	}
+	for i := range entries {
+		if err := entries[i].Narrow(f.methods, f.paths, f.credential); err != nil {
+			return wrongEntry(err)
+		}
+	}
+	return nil
 }
 
 // parseExpiry reads a moment, a day (its end, in local time) or a duration. The

@@ -123,7 +123,7 @@ func (t target) editPolicy(ctx context.Context, entries []policy.Entry, edit fun
 // wrongEntry gives what was typed wrong its exit code.
 func wrongEntry(err error) error {
 	switch err.(type) {
-	case *policy.BadHost, *policy.BadPort, *policy.BadProgram:
+	case *policy.BadHost, *policy.BadPort, *policy.BadProgram, *policy.BadNarrowing:
 		return &say.Fault{Err: err, Help: hintOf(err), Code: say.WrongUsage}
 	}
 	return err
