@@ -1,7 +1,7 @@
 package host
 
 import (
-	"bytes"
+	"encoding/pem"
 	"os"
 	"path"
 	"path/filepath"
@@ -72,7 +72,7 @@ func TrustedCertificates() Certificates {
 			}
 		}
 	}
-	c.Files = certificateFiles()
+	c.Files = certificateFiles(CertificateFolder)
 	return c
 }
 
@@ -98,13 +98,14 @@ func realFile(p string) string {
 
 // certificateFiles reads the folder. A link that leads into the system's own
 // folders stays one; where another leads is not to be found inside, so what it
-// leads to is taken.
-func certificateFiles() []CertificateFile {
-	entries, _ := os.ReadDir(CertificateFolder) // not on this machine
+// leads to is taken: its certificates alone, since some keep a server's key
+// beside them in one file, which root could read.
+func certificateFiles(folder string) []CertificateFile {
+	entries, _ := os.ReadDir(folder) // not on this machine
 	var out []CertificateFile
 	for _, e := range entries {
 		f := CertificateFile{Name: e.Name()}
-		at := path.Join(CertificateFolder, f.Name)
+		at := path.Join(folder, f.Name)
 		if e.Type()&os.ModeSymlink != 0 {
 			f.Link, _ = os.Readlink(at)
 		}
@@ -114,13 +115,29 @@ func certificateFiles() []CertificateFile {
 		case f.Link != "" && (!strings.Contains(f.Link, "/") || strings.HasPrefix(path.Clean(f.Link), "/usr/")):
 		default:
 			f.Link = ""
-			data, err := os.ReadFile(at)
-			if err != nil || !bytes.Contains(data, []byte("-----BEGIN ")) {
+			data, _ := os.ReadFile(at) // what cannot be read has none
+			if f.Data = public(data); f.Data == nil {
 				continue
 			}
-			f.Data = data
 		}
 		out = append(out, f)
 	}
 	return out
+}
+
+// publicBlocks are what a folder of certificates is for (PEM_read_bio(3)).
+var publicBlocks = []string{"CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE", "X509 CRL"}
+
+// public are the certificates and revocations in a PEM file, and nothing else of
+// it; nil where there are none.
+func public(file []byte) (out []byte) {
+	for {
+		var block *pem.Block
+		if block, file = pem.Decode(file); block == nil {
+			return out
+		}
+		if slices.Contains(publicBlocks, block.Type) {
+			out = append(out, pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes})...)
+		}
+	}
 }
