@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"net/netip"
 	"net/textproto"
 	"runtime"
 	"strings"
@@ -58,8 +59,8 @@ func TestTrailersOverrideNothing(t *testing.T) {
 // stands for the hyphen.
 func TestOverridesInOtherSpellings(t *testing.T) {
 	b := newReadBench(t, readPolicy, nil)
-	_, text := b.do(b.client(false), "POST", "https://token.example/x", nil, "X.HTTP!Method~Override", "DELETE", "x*original_url", "DELETE", "X.Mine", "kept")
-	if strings.Contains(text, "DELETE") || !strings.Contains(text, "kept") {
+	_, text := b.do(b.client(false), "POST", "https://token.example/x", nil, "X.HTTP!Method~Override", "DELETE", "x*original_url", "DELETE", "Transfer_Encoding", "chunked", "content.length", "77", "X.Mine", "kept")
+	if strings.Contains(text, "DELETE") || strings.Contains(text, "chunked") || strings.Contains(text, `"77"`) || !strings.Contains(text, "kept") {
 		t.Errorf("arrived: %s", text)
 	}
 }
@@ -238,5 +239,30 @@ func TestPanicOfARequest(t *testing.T) {
 	})
 	if got := b.world.To("token.example"); len(got) > 0 && len(got[0].Requests) > 0 {
 		t.Errorf("arrived: %+v", got)
+	}
+}
+
+// Where net/http dials for a later request, a failure of the gate refuses that
+// request, and takes nothing else along.
+func TestPanicOfALaterDial(t *testing.T) {
+	var broken atomic.Bool
+	b := newReadBench(t, readPolicy, func(c *Config) {
+		c.Own = func() []netip.Addr {
+			if broken.Load() {
+				panic("broken")
+			}
+			return nil
+		}
+	})
+	b.world.Site("plain.example", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Connection", "close") }))
+	c := b.client(false)
+	for _, want := range []int{200, 502, 200} { // the server ends each connection
+		broken.Store(want == 502)
+		if res, text := b.do(c, "GET", "http://plain.example/open/a", nil); res.StatusCode != want {
+			t.Errorf("%d %s; want %d", res.StatusCode, text, want)
+		}
+	}
+	if n := b.gate.reader.beside.Load(); n > 1 {
+		t.Errorf("%d places are taken", n)
 	}
 }

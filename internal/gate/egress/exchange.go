@@ -240,10 +240,11 @@ func rewrite(p *httputil.ProxyRequest) {
 	if out.URL.EscapedPath() != x.said { // net/url would escape it anew, and forget which slashes were escaped
 		out.URL.RawPath = x.path.String()
 	}
-	x.strip(out.Header)
+	x.strip(out.Header, framing...) // net/http writes its own
 	if len(out.Trailer) > 0 {
-		x.strip(out.Trailer, framing...)
-		out.Body = &trailed{out.Body, func() { x.strip(out.Trailer, framing...) }} // some were not announced
+		end := func() { x.strip(out.Trailer, append(framing, "connection", "upgrade", "destination")...) }
+		end()
+		out.Body = &trailed{out.Body, end} // some were not announced
 	}
 	if !x.websocket {
 		out.Header.Del("Upgrade")
@@ -282,9 +283,8 @@ func spelled(name string) string {
 	}, name)
 }
 
-// framing are the fields that no trailer may have (RFC 9110, 6.5.1), beside
-// those that no request may.
-var framing = []string{"host", "content-length", "transfer-encoding", "connection", "upgrade", "trailer", "destination"}
+// framing are the fields that say where a request goes and ends.
+var framing = []string{"host", "content-length", "transfer-encoding", "trailer"}
 
 // trailed is a body with trailers, which are there at its end.
 type trailed struct {

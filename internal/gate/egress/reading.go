@@ -67,7 +67,9 @@ func (r *reading) end() {
 
 // dial gives the connection that stands, then others to the very address that
 // was dialled first: judged again, looked up never.
-func (r *reading) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+// A failure of the gate is one of the dialling: net/http dials where nobody else
+// would catch it.
+func (r *reading) dial(ctx context.Context, _, _ string) (c net.Conn, err error) {
 	if c := r.first.Swap(nil); c != nil {
 		return counted{c, r.f.g}, nil
 	}
@@ -75,12 +77,19 @@ func (r *reading) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	if !f.g.reader.more() {
 		return nil, errMany
 	}
-	c, err := r.dialMore(ctx)
-	if err != nil {
-		f.g.reader.less()
+	back := sync.OnceFunc(f.g.reader.less)
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the gate failed: %v", p)
+		}
+		if err != nil {
+			back()
+		}
+	}()
+	if c, err = r.dialMore(ctx); err != nil {
 		return nil, err
 	}
-	return &lent{Conn: counted{c, f.g}, back: sync.OnceFunc(f.g.reader.less)}, nil
+	return &lent{Conn: counted{c, f.g}, back: back}, nil
 }
 
 // dialMore is a connection beside the first.
