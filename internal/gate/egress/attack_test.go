@@ -182,11 +182,11 @@ func TestMaskOfStars(t *testing.T) {
 	}
 }
 
-// What nobody reads stays with who sends it: a hundred answers on one
-// connection cost the gate a bounded amount.
+// What nobody reads stays with who sends it: many answers on one connection
+// cost the gate a bounded amount.
 func TestUnreadStreamsAreBounded(t *testing.T) {
 	b := newReadBench(t, readPolicy, nil)
-	const streams, most = 60, 24 << 20
+	const streams, most = 60, 60 << 20
 	var moved atomic.Int64
 	b.world.Site("api.github.com", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for piece := make([]byte, 64<<10); r.Context().Err() == nil; {
@@ -211,6 +211,35 @@ func TestUnreadStreamsAreBounded(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	if sent, held := moved.Load(), int64(after.HeapAlloc)-int64(before.HeapAlloc); sent > most || held > most {
 		t.Errorf("the server could send %d bytes that nobody read; %d are held", sent, held)
+	}
+}
+
+// As many requests as connections may be under way at one time, however few
+// connections they share; one more is told so, until one ends.
+func TestRequestsAreBounded(t *testing.T) {
+	b := newReadBench(t, readPolicy, func(c *Config) { c.Flows = 5 })
+	b.world.Site("api.github.com", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if w.(http.Flusher).Flush(); r.URL.Path == "/repos/long" {
+			<-r.Context().Done()
+		}
+	}))
+	c := b.client(true)
+	var last *http.Response
+	for range 5 {
+		req, _ := http.NewRequestWithContext(t.Context(), "GET", "https://api.github.com/repos/long", nil)
+		res, err := c.Do(req)
+		check(t, err)
+		defer res.Body.Close()
+		last = res
+	}
+	if res, text := b.do(c, "GET", "https://api.github.com/repos/a", nil); res.StatusCode != 503 || !strings.Contains(text, "5 requests") {
+		t.Errorf("%d %s", res.StatusCode, text)
+	}
+	last.Body.Close()
+	for { // the gate hears of the end soon
+		if res, _ := b.do(c, "GET", "https://api.github.com/repos/a", nil); res.StatusCode == 200 {
+			break
+		}
 	}
 }
 

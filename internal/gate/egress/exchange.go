@@ -52,6 +52,13 @@ func (rd *reader) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	x := &exchange{r: r, method: req.Method, said: said, path: path, only: req.ProtoMajor == 1, cancel: cancel}
 	defer x.failClosed()
 	r.f.tell()
+	release, bad := rd.takeSlot()
+	if bad != nil {
+		x.record(bad.Verdict)
+		x.refuse(w, bad)
+		return
+	}
+	defer release()
 	r.add(x) // before it is judged: a reload in between must not miss it
 	defer r.remove(x)
 	v, bad := x.judge(req, unclear)
@@ -66,6 +73,17 @@ func (rd *reader) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	w.Header()["Content-Type"], w.Header()["Date"] = nil, nil // the server's own, or none
 	rd.proxy.ServeHTTP(w, req.WithContext(context.WithValue(ctx, exchangeKey{}, x)))
+}
+
+// takeSlot takes a place for a request, or says that there is none: what is held
+// of each is bounded, and so is all of it.
+func (rd *reader) takeSlot() (release func(), bad *refusedRequest) {
+	select {
+	case rd.slots <- struct{}{}:
+		return func() { <-rd.slots }, nil
+	default:
+		return nil, refuseWith(http.StatusServiceUnavailable, fmt.Sprintf("%d requests are under way already, which is the limit", cap(rd.slots)))
+	}
 }
 
 // failClosed ends the connection where the gate fails, and writes it down.

@@ -57,7 +57,8 @@ type Config struct {
 	Roots *x509.CertPool
 	// Secret is the value of a rule's credential. Nil: there is none.
 	Secret func(name string) ([]byte, error)
-	// Flows bounds the connections at one time; 0: DefaultFlows.
+	// Flows bounds the connections at one time, and the requests that are read
+	// at one time, of all of them together; 0: DefaultFlows.
 	Flows int
 }
 

@@ -28,9 +28,9 @@ const (
 	// What is held of HTTP/2 bodies that nobody reads: from a program, which is
 	// near, and from a server, which may be far. The defaults of net/http are 1
 	// MiB and 1 GiB a connection.
-	heldIn        = 256 << 10 // bytes, of a connection
-	heldOut       = 8 << 20   // bytes, of a connection
-	heldOutStream = 1 << 20   // bytes, of one answer
+	heldIn        = 256 << 10                  // bytes, of a connection
+	heldOutStream = 512 << 10                  // bytes, of one answer
+	heldOut       = maxStreams * heldOutStream // so that none waits for the room of another
 
 	// An event stream, and whatever has no length, is passed on at once; of an
 	// answer of a known length a small piece waits so long for the next.
@@ -51,7 +51,8 @@ type reader struct {
 	secrets secrets
 	in      *inlet
 	begin   func()
-	beside  atomic.Int32 // connections to servers, beside the first of each reading
+	beside  atomic.Int32  // connections to servers, beside the first of each reading
+	slots   chan struct{} // one token a request
 }
 
 // more takes a place for another connection to a server; less gives it back.
@@ -67,7 +68,7 @@ func (rd *reader) less() { rd.beside.Add(-1) }
 
 func newReader(g *Gate) *reader {
 	rd := &reader{
-		g: g, roots: g.cfg.Roots, tickets: tls.NewLRUClientSessionCache(256), in: newInlet(),
+		g: g, roots: g.cfg.Roots, tickets: tls.NewLRUClientSessionCache(256), in: newInlet(), slots: make(chan struct{}, g.cfg.Flows),
 		secrets: secrets{get: g.cfg.Secret, now: g.cfg.Now, kept: map[string]kept{}},
 	}
 	rd.theirs = &tls.Config{
