@@ -58,6 +58,9 @@ func (in *inside) holder(local, remote netip.AddrPort, quick bool) (int, error) 
 			return true
 		}
 		has, err := holds(pid, want, &budget)
+		if err != nil && !quick && starts(pid, spawner) {
+			has, err = holds(pid, want, &budget)
+		}
 		switch {
 		case errors.Is(err, errBudget):
 			failed = err
@@ -151,14 +154,31 @@ func ended(pid int) bool {
 // soon bounds how long a question waits for one process, in milliseconds.
 const soon = 20
 
-func endsSoon(pid int) bool {
+func endsSoon(pid int) bool { return endsWithin(pid, soon) }
+
+// starts waits until pid, a child of the spawner that cannot be looked into, has
+// executed its command: before, it is a copy of the spawner. It says whether
+// that may have happened.
+func starts(pid, spawner int) bool {
+	for range soon {
+		if s, ok := stat(pid); !ok || s.parent != spawner || endsWithin(pid, 1) {
+			return false
+		}
+		if _, err := link(procPath(pid, "exe")); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func endsWithin(pid, milliseconds int) bool {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return errors.Is(err, unix.ESRCH)
 	}
 	defer unix.Close(fd)
 	for {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, soon)
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, milliseconds)
 		if !errors.Is(err, unix.EINTR) {
 			return n == 1
 		}
