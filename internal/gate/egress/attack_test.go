@@ -3,12 +3,14 @@ package egress
 import (
 	"bufio"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
 	"net/netip"
 	"net/textproto"
+	"net/url"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -115,7 +117,7 @@ func TestCredentialDoesNotComeBack(t *testing.T) {
 	conn, err := b.hello("token.example", "http/1.1")
 	check(t, err)
 	io.WriteString(conn, upgradeTo("/socket"))
-	if all, err := io.ReadAll(conn); err != nil || !strings.Contains(string(all), "it was ****") || hasSecret(string(all)) {
+	if all, err := io.ReadAll(conn); err != nil || !strings.Contains(string(all), "it was Basic ****") || hasSecret(string(all)) {
 		t.Errorf("a WebSocket: came back: %s, %v", all, err)
 	}
 	if conn, err = b.hello("token.example", "http/1.1"); err != nil {
@@ -170,6 +172,22 @@ func repeat(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		fmt.Fprintf(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nit was %s", said)
+	}
+}
+
+// A server may spell what it repeats as its answer wants it.
+func TestMaskedInOtherSpellings(t *testing.T) {
+	const value = `p&ss/w"rd+\=1234`
+	hidden := hide("user:"+value, "Basic "+base64.StdEncoding.EncodeToString([]byte("user:"+value)))
+	inJSON, err := json.Marshal(value)
+	check(t, err)
+	for _, text := range []string{
+		value, string(inJSON), `p&ss\/w\"rd+\\=1234`, fmt.Sprintf("%q", value), url.Values{"x": {value}}.Encode(), url.PathEscape(value),
+		strings.ReplaceAll(base64.StdEncoding.EncodeToString([]byte("user:"+value)), "/", `\/`),
+	} {
+		if got := maskText("<"+text+">", hidden); strings.Contains(got, "1234") || !strings.Contains(got, "****") || len(got) != len(text)+2 {
+			t.Errorf("%s: %s", text, got)
+		}
 	}
 }
 

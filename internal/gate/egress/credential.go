@@ -2,9 +2,13 @@ package egress
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -56,18 +60,28 @@ func (s *secrets) value(name string) (string, error) {
 const leastHidden = 8
 
 // hide are the texts that must not come back: the value, what the field says
-// after its scheme, and the password of USER:PASSWORD, which servers take apart.
+// after its scheme, and the password of USER:PASSWORD, which servers take apart;
+// each as it is and as JSON, Go and URLs spell it.
 func hide(value, text string) []string {
 	_, coded, _ := strings.Cut(text, " ")
 	_, password, _ := strings.Cut(value, ":")
 	var out []string
-	for _, s := range []string{value, text, coded, password} {
-		if len(s) >= leastHidden {
-			out = append(out, s)
+	for _, s := range []string{value, coded, password} {
+		if len(s) < leastHidden {
+			continue
+		}
+		inJSON, _ := json.Marshal(s) // a string: it cannot fail
+		quoted := unquoted(strconv.Quote(s))
+		for _, form := range []string{s, quoted, strings.ReplaceAll(quoted, "/", `\/`), unquoted(string(inJSON)), url.QueryEscape(s), url.PathEscape(s)} {
+			if !slices.Contains(out, form) {
+				out = append(out, form)
+			}
 		}
 	}
 	return out
 }
+
+func unquoted(s string) string { return s[1 : len(s)-1] }
 
 // mask takes the credential out of an answer that repeats it: out of header
 // fields, the body, whatever the server calls its coding, trailers, and what
