@@ -38,29 +38,56 @@ func (in *inside) look(m spec.Message, quick bool) (whole bool) {
 // errUnknown means that the holder cannot be told.
 var errUnknown = errors.New("several holders, or one that cannot be read")
 
+// errMoment is an errUnknown that may be none in a moment. What has been forked
+// and not yet executed anything holds what its parent does; and where that is
+// the spawner, it cannot be looked into.
+var errMoment = fmt.Errorf("%w, at this moment", errUnknown)
+
+// How often it is looked again, and how long is waited before, in milliseconds.
+const (
+	moments = 10
+	moment  = 2
+)
+
 // holder is the one process that has the connected TCP socket local → remote
 // open. A process that cannot be read might be a second holder, so there is no
 // answer then. A quick look fails with errBudget where it would take longer.
 func (in *inside) holder(local, remote netip.AddrPort, quick bool) (int, error) {
-	budget := math.MaxInt
-	if quick {
-		budget = quickly
-	}
 	inode, err := in.diag.inode(local, remote)
 	if err != nil {
 		return 0, err
 	}
 	want := "socket:[" + strconv.FormatUint(inode, 10) + "]"
+	if quick {
+		pid, err := in.search(want, true)
+		if errors.Is(err, errMoment) {
+			err = errBudget
+		}
+		return pid, err
+	}
+	for range moments {
+		pid, err := in.search(want, false)
+		if !errors.Is(err, errMoment) {
+			return pid, err
+		}
+		_, _ = unix.Poll(nil, moment) // interrupted, it was shorter
+	}
+	return in.search(want, false)
+}
+
+// search looks once.
+func (in *inside) search(want string, quick bool) (int, error) {
+	budget := math.MaxInt
+	if quick {
+		budget = quickly
+	}
 	spawner, found := in.nursery.spawner(), 0
 	var failed error
-	err = eachNumber("/proc", func(pid int) bool {
+	err := eachNumber("/proc", func(pid int) bool {
 		if pid == 1 || pid == spawner {
 			return true
 		}
 		has, err := holds(pid, want, &budget)
-		if err != nil && !quick && starts(pid, spawner) {
-			has, err = holds(pid, want, &budget)
-		}
 		switch {
 		case errors.Is(err, errBudget):
 			failed = err
@@ -68,9 +95,9 @@ func (in *inside) holder(local, remote netip.AddrPort, quick bool) (int, error) 
 			failed = errBudget
 		case err != nil && ended(pid):
 		case err != nil:
-			failed = fmt.Errorf("%w: process %d: %w", errUnknown, pid, err)
+			failed = fmt.Errorf("%w: process %d: %w", errMoment, pid, err)
 		case has && found != 0:
-			failed = errUnknown
+			failed = errMoment
 		case has:
 			found = pid
 		}
@@ -154,31 +181,14 @@ func ended(pid int) bool {
 // soon bounds how long a question waits for one process, in milliseconds.
 const soon = 20
 
-func endsSoon(pid int) bool { return endsWithin(pid, soon) }
-
-// starts waits until pid, a child of the spawner that cannot be looked into, has
-// executed its command: before, it is a copy of the spawner. It says whether
-// that may have happened.
-func starts(pid, spawner int) bool {
-	for range soon {
-		if s, ok := stat(pid); !ok || s.parent != spawner || endsWithin(pid, 1) {
-			return false
-		}
-		if _, err := link(procPath(pid, "exe")); err == nil {
-			return true
-		}
-	}
-	return false
-}
-
-func endsWithin(pid, milliseconds int) bool {
+func endsSoon(pid int) bool {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return errors.Is(err, unix.ESRCH)
 	}
 	defer unix.Close(fd)
 	for {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, milliseconds)
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, soon)
 		if !errors.Is(err, unix.EINTR) {
 			return n == 1
 		}

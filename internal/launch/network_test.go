@@ -295,48 +295,6 @@ func TestWhoHoldsASocket(t *testing.T) {
 	}
 }
 
-// A command that is being started is a copy of the spawner for a moment, and
-// cannot be looked into: that makes nobody's connection anonymous.
-func TestWhoWhileCommandsStart(t *testing.T) {
-	s := up(t)
-	l := s.listener(spec.Capture4, "")
-	if _, err := s.Run(t.Context(), spec.Command{Argv: []string{"bash", "-c", "exec 3<>/dev/tcp/203.0.113.5/80; read -u 3"}}); err != nil {
-		t.Fatal(err)
-	}
-	c, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	started := make(chan struct{})
-	go func() {
-		defer close(started)
-		for range 100 {
-			p, err := s.Run(t.Context(), spec.Command{Argv: []string{"true"}})
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			p.Wait()
-			p.Close()
-		}
-	}()
-	asked, untold := 0, 0
-	for going := true; going; asked++ {
-		select {
-		case <-started:
-			going = false
-		default:
-		}
-		if _, ok := s.Who(t.Context(), addrPort(c.RemoteAddr()), addrPort(c.LocalAddr())); !ok {
-			untold++
-		}
-	}
-	if untold*50 > asked { // a busy machine may keep a start waiting for longer than the question
-		t.Errorf("%d of %d questions had no answer", untold, asked)
-	}
-}
-
 func addrPort(a net.Addr) netip.AddrPort { return netip.MustParseAddrPort(a.String()) }
 
 func TestGatePortIsTheSpecs(t *testing.T) {

@@ -1,0 +1,79 @@
+package launch
+
+import (
+	"bufio"
+	"net"
+	"testing"
+
+	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+)
+
+// A command that is being started is a copy of the spawner for a moment, and
+// cannot be looked into: that makes nobody's connection anonymous.
+func TestWhoWhileCommandsStart(t *testing.T) {
+	s := up(t)
+	_, c := s.connected("exec 3<>/dev/tcp/203.0.113.5/80; read -u 3")
+	s.isTold(c, func() {
+		for range 100 {
+			p, err := s.Run(t.Context(), spec.Command{Argv: []string{"true"}})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			p.Wait()
+			p.Close()
+		}
+	})
+}
+
+// Nor does it that a program's own child has its connection until it executes
+// something.
+func TestWhoWhileItStartsOthers(t *testing.T) {
+	s := up(t)
+	s.needs("python3")
+	p, c := s.connected(`exec python3 -c 'import socket, subprocess
+s = socket.create_connection(("203.0.113.5", 80))
+for _ in range(100): subprocess.run(["true"])
+print("done")'`)
+	s.isTold(c, func() { _, _ = bufio.NewReader(p.Stdout()).ReadString('\n') })
+}
+
+// connected runs a script that connects, and accepts that.
+func (s *sandbox) connected(script string) (*Process, net.Conn) {
+	s.t.Helper()
+	l := s.listener(spec.Capture4, "")
+	p, err := s.Run(s.t.Context(), spec.Command{Argv: []string{"bash", "-c", script}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	c, err := l.Accept()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { c.Close() })
+	return p, c
+}
+
+// isTold asks who has c, again and again while something is done.
+func (s *sandbox) isTold(c net.Conn, while func()) {
+	s.t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		while()
+	}()
+	asked, untold := 0, 0
+	for going := true; going; asked++ {
+		select {
+		case <-done:
+			going = false
+		default:
+		}
+		if _, ok := s.Who(s.t.Context(), addrPort(c.RemoteAddr()), addrPort(c.LocalAddr())); !ok {
+			untold++
+		}
+	}
+	if untold*200 > asked { // a busy machine may keep a start waiting for longer than the question
+		s.t.Errorf("%d of %d questions had no answer", untold, asked)
+	}
+}
