@@ -61,7 +61,8 @@ func TestTrailersOverrideNothing(t *testing.T) {
 // stands for the hyphen.
 func TestOverridesInOtherSpellings(t *testing.T) {
 	b := newReadBench(t, readPolicy, nil)
-	_, text := b.do(b.client(false), "POST", "https://token.example/x", nil, "X.HTTP!Method~Override", "DELETE", "x*original_url", "DELETE", "Transfer_Encoding", "chunked", "content.length", "77", "X.Mine", "kept")
+	_, text := b.do(b.client(false), "POST", "https://token.example/x", nil, "X.HTTP!Method~Override", "DELETE", "x*original_url", "DELETE",
+		"SCRIPT_NAME", "DELETE", "PATH_INFO", "DELETE", "X-Accel-Mapping", "DELETE", "X-Sendfile-Type", "DELETE", "Transfer_Encoding", "chunked", "content.length", "77", "X.Mine", "kept")
 	if strings.Contains(text, "DELETE") || strings.Contains(text, "chunked") || strings.Contains(text, `"77"`) || !strings.Contains(text, "kept") {
 		t.Errorf("arrived: %s", text)
 	}
@@ -259,6 +260,28 @@ func TestRequestsAreBounded(t *testing.T) {
 			break
 		}
 	}
+}
+
+// A WebSocket that the program has left ends, though the server never ends it.
+func TestLeftWebSocketEnds(t *testing.T) {
+	b := newReadBench(t, readPolicy, nil)
+	b.world.Site("token.example", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		fmt.Fprintf(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+		<-t.Context().Done()
+	}))
+	conn, err := b.hello("token.example", "http/1.1")
+	check(t, err)
+	io.WriteString(conn, upgradeTo("/socket"))
+	if res, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || res.StatusCode != 101 {
+		t.Fatal(res, err)
+	}
+	conn.Close()
+	b.awaitFlows(0)
 }
 
 // settle waits until a count has stood still for a while: nothing tells that no

@@ -92,27 +92,11 @@ func (x *exchange) mask(res *http.Response) {
 	}
 	maskFields(res.Header, x.hidden)
 	m := &masked{ReadCloser: res.Body, hidden: x.hidden, end: func() { maskFields(res.Trailer, x.hidden) }}
-	if through, ok := res.Body.(io.ReadWriteCloser); ok && res.StatusCode == http.StatusSwitchingProtocols {
-		res.Body = maskedTunnel{m, through}
+	if t, ok := res.Body.(*tunnel); ok {
+		m.ReadCloser, t.Reader = t.through, m
 		return
 	}
 	res.Body = m
-}
-
-// maskedTunnel is masked towards the program alone.
-type maskedTunnel struct {
-	*masked
-	through io.ReadWriteCloser
-}
-
-func (t maskedTunnel) Write(b []byte) (int, error) { return t.through.Write(b) }
-
-// CloseWrite is as the server's end has it.
-func (t maskedTunnel) CloseWrite() error {
-	if c, ok := t.through.(interface{ CloseWrite() error }); ok {
-		return c.CloseWrite()
-	}
-	return errors.ErrUnsupported
 }
 
 func maskFields(h http.Header, hidden []string) {

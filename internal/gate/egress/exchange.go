@@ -12,6 +12,7 @@ import (
 	"net/textproto"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -246,6 +247,10 @@ var overriding = []string{
 	"x-original-url", "x-rewrite-url", "x-original-uri", "x-forwarded-uri", "x-forwarded-path", "x-forwarded-prefix",
 	"x-host", "x-original-host", "x-http-host-override", "x-forwarded-server", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto",
 	"x-forwarded-scheme", "x-forwarded-method", "forwarded",
+	"http-method-override", "x-override-method", "x-http-path-override", "x-override-url", "x-original-path", "x-envoy-original-path",
+	"x-request-uri", "x-proxy-url", "x-waws-unencoded-url", "x-ms-original-url",
+	"script-name", "path-info", "x-script-name", "x-path-info", // gunicorn's, of a proxy; they move where the path begins
+	"x-sendfile-type", "x-accel-mapping", // Rack's, by which nginx answers with another path
 }
 
 // rewrite makes the request that leaves: what was judged, and no more. Hop-by-hop
@@ -345,8 +350,35 @@ func inspect(res *http.Response) error {
 	if x.only && len(res.Trailer) > 0 { // HTTP/1 has trailers after chunks alone
 		res.Header.Del("Content-Length")
 	}
+	if through, ok := res.Body.(io.ReadWriteCloser); ok && res.StatusCode == http.StatusSwitchingProtocols {
+		res.Body = &tunnel{through, through}
+	}
 	x.mask(res)
 	return nil
+}
+
+// tunnel is the server's end of a WebSocket.
+type tunnel struct {
+	io.Reader
+	through io.ReadWriteCloser
+}
+
+func (t *tunnel) Write(b []byte) (int, error) { return t.through.Write(b) }
+
+func (t *tunnel) Close() error { return t.through.Close() }
+
+// leaveTime is how long a server may go on after the program has ended: a
+// WebSocket ends on both sides (RFC 6455, 7.1.1), and a server that forgets its
+// own would keep the connection forever.
+const leaveTime = 2 * time.Second
+
+// CloseWrite: the program has ended.
+func (t *tunnel) CloseWrite() error {
+	time.AfterFunc(leaveTime, func() { t.Close() })
+	if c, ok := t.through.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return errors.ErrUnsupported
 }
 
 // failed answers where the server does not.
