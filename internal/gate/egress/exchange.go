@@ -374,7 +374,7 @@ const leaveTime = 2 * time.Second
 
 // CloseWrite: the program has ended.
 func (t *tunnel) CloseWrite() error {
-	time.AfterFunc(leaveTime, func() { t.Close() })
+	time.AfterFunc(leaveTime, func() { _ = t.Close() }) // it may have ended meanwhile
 	if c, ok := t.through.(interface{ CloseWrite() error }); ok {
 		return c.CloseWrite()
 	}
