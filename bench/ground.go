@@ -153,12 +153,20 @@ func (g *ground) lacks(who string, why error) {
 	g.missing = append(g.missing, absent{who, strings.ReplaceAll(why.Error(), g.dir, "…")})
 }
 
-// clear ends what was started, newest first, and deletes the folder.
-func (g *ground) clear() error {
+// end ends what a chapter started, newest first: the next one may restart the
+// sandbox, and has two cores for itself.
+func (g *ground) end() error {
 	var all []error
 	for i := len(g.closers) - 1; i >= 0; i-- {
 		all = append(all, g.closers[i]())
 	}
+	g.closers = nil
+	return errors.Join(all...)
+}
+
+// clear ends what is left, and deletes the folder.
+func (g *ground) clear() error {
+	all := []error{g.end()}
 	if g.running {
 		all = append(all, g.destroy(box))
 	}

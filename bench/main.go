@@ -78,6 +78,7 @@ func run(ctx context.Context, program, only string, write bool) (err error) {
 	for _, c := range chosen {
 		say("%s …", c.name)
 		rows, err := c.run(ctx, g)
+		err = errors.Join(err, g.end())
 		rep.rows = append(rep.rows, rows...)
 		if err != nil {
 			rep.missing = append(rep.missing, absent{c.name, err.Error()})
