@@ -106,6 +106,7 @@ func (v *view) Update(m tea.Msg) (tea.Model, tea.Cmd) {
 	switch m := m.(type) {
 	case tea.WindowSizeMsg:
 		v.width, v.height = max(1, m.Width), max(1, m.Height)
+		return v, tea.ClearScreen // what a terminal makes of the old screen at another size is its own affair
 	case tea.KeyPressMsg:
 		return v, v.press(tea.Key(m))
 	case tea.PasteMsg: // nothing that is pasted presses a key
