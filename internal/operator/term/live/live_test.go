@@ -197,8 +197,11 @@ func TestViewOutlivesTheSandbox(t *testing.T) {
 		t.Errorf("colour in spite of NO_COLOR: %q", raw)
 	}
 	s.tell("resize-window -x 60 -y 12")
-	s.see("To: one.example.com:443", "[Allow once]")
+	// The ends of the lines show that it was painted at this size: of a size that
+	// was passed over the kernel tells nobody.
+	s.see("To: one.example.com:443", "[Allow once]", " n not no…")
 	s.tell("resize-window -x 80 -y 24")
+	s.see(" n not now ")
 	s.press("n")
 	if c.end() {
 		t.Errorf("denied, and got through: %s", &c.out)
