@@ -88,7 +88,14 @@ func (t Try) run() error {
 	if t.victim {
 		return inChild(t.ID)
 	}
-	return t.do()
+	// The runtime's own signals interrupt what waits on a socket with a bound.
+	var err error
+	for range 5 {
+		if err = t.do(); !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	return err
 }
 
 // One runs the try called id in this process, which may be killed for it, and
