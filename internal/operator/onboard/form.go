@@ -19,11 +19,18 @@ type form struct {
 	note    string // what the look-up had to say
 	problem string // why the last answer was refused
 	row     int    // of the review: 0 creates, then the questions, then cancel
+	width   int    // of the screen; 0 while unknown
 
 	preset map[string]bool        // answered by a flag: asked again only from the review
 	plan   func(answers) []string // lines of the review
+	ready  func(answers) error    // is asked before the form is accepted; nil needs nothing
+	lacks  error                  // what ready said
+	looks  int                    // how often it was asked
 	end    ending
 }
+
+// modelLater is the answer, beside the questions', that the model may come later.
+const modelLater = "model-later"
 
 // answers are what the form holds, by the flag that answers the same question.
 type answers map[string]string
@@ -98,7 +105,7 @@ func (f *form) back() {
 
 // settle prepares the field of the question that is now asked.
 func (f *form) settle() {
-	f.problem, f.note, f.row, f.waiting = "", "", 0, false
+	f.problem, f.note, f.row, f.waiting, f.lacks = "", "", 0, false, nil
 	if f.reviewing() {
 		return
 	}
@@ -132,11 +139,11 @@ func (f *form) press(k key) {
 	switch {
 	case k.name == "quit":
 		f.end = cancelled
+	case f.waiting && k.name != "esc":
 	case f.reviewing():
 		f.pressReview(k)
 	case k.name == "esc":
 		f.back()
-	case f.waiting:
 	case k.name == "enter":
 		f.answer()
 	default:
@@ -192,15 +199,30 @@ func (f *form) pressReview(k key) {
 	}
 }
 
+// readied takes in what ready said when it was asked for the look-th time.
+func (f *form) readied(look int, err error) {
+	if !f.reviewing() || !f.waiting || look != f.looks {
+		return
+	}
+	f.waiting, f.lacks = false, err
+	if err == nil {
+		f.end = accepted
+	}
+}
+
 // Rows of the review that are no question.
 const (
 	rowCreate = -1
 	rowCancel = -2
+	rowLater  = -3
 )
 
 // rows lists what the review offers, top to bottom.
 func (f *form) rows() []int {
 	rows := []int{rowCreate}
+	if f.lacks != nil {
+		rows = append(rows, rowLater)
+	}
 	for i, q := range f.questions {
 		if !q.skip(f.answers) {
 			rows = append(rows, i)
@@ -212,6 +234,13 @@ func (f *form) rows() []int {
 func (f *form) choose(row int) {
 	switch row {
 	case rowCreate:
+		if f.ready != nil {
+			f.waiting, f.lacks, f.looks = true, nil, f.looks+1
+			return
+		}
+		f.end = accepted
+	case rowLater:
+		f.answers[modelLater] = "yes"
 		f.end = accepted
 	case rowCancel:
 		f.end = cancelled

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/charmbracelet/x/ansi"
 )
 
 // script is what a person presses: words are typed, ⏎ is Enter, ‹ is Esc,
@@ -113,5 +115,69 @@ func TestFormLooksUpAndCleans(t *testing.T) {
 	f.found(0, nil, "too late")
 	if f.note != "" {
 		t.Error("a look-up that comes too late is shown at another question")
+	}
+}
+
+func TestFormLooksBeforeItIsAccepted(t *testing.T) {
+	f := sample()
+	f.ready = func(answers) error { return &Unreachable{"http://127.0.0.1:1", errors.New("connection refused")} }
+	script(f, "⏎⏎⏎⏎")
+	if f.end != open || !f.waiting || !strings.Contains(f.view(), "asking the model server") {
+		t.Fatalf("Create does not look first:\n%s", f.view())
+	}
+	script(f, "↓⏎")
+	if f.row != 0 {
+		t.Fatal("keys are taken while it looks")
+	}
+	f.readied(0, nil)
+	if f.end != open {
+		t.Fatal("an answer to an earlier look counts")
+	}
+	f.readied(f.looks, f.ready(f.answers))
+	for _, want := range []string{"connection refused", "→ start it (ollama serve)", "Look again", "its model comes later"} {
+		if !strings.Contains(f.view(), want) {
+			t.Errorf("the review does not show %q:\n%s", want, f.view())
+		}
+	}
+	script(f, "⏎")
+	f.readied(f.looks, nil)
+	if f.end != accepted || f.answers[modelLater] != "" {
+		t.Errorf("the second look found all, and it ended %d with %v", f.end, f.answers)
+	}
+}
+
+func TestFormLetsTheModelComeLater(t *testing.T) {
+	f := sample()
+	f.ready = func(answers) error { return errors.New("down") }
+	script(f, "⏎⏎⏎⏎")
+	f.readied(f.looks, errors.New("down"))
+	script(f, "‹⏎")
+	if strings.Contains(f.view(), "later") {
+		t.Errorf("an old look is still shown:\n%s", f.view())
+	}
+	script(f, "⏎")
+	f.readied(f.looks, errors.New("down"))
+	script(f, "↓⏎")
+	if f.end != accepted || f.answers[modelLater] != "yes" {
+		t.Errorf("ended %d with %v", f.end, f.answers)
+	}
+}
+
+func TestFormCutsNoWordsOff(t *testing.T) {
+	f := sample()
+	f.width = 40
+	f.problem = "reach model server http://127.0.0.1:11434: connection refused → start it (ollama serve), or name another: --inference-url URL"
+	var all []string
+	for _, line := range strings.Split(f.view(), "\n") {
+		if strings.Contains(line, "Enter accepts") {
+			continue
+		}
+		if w := ansi.StringWidth(line); w > f.width {
+			t.Errorf("%d columns wide: %q", w, line)
+		}
+		all = append(all, strings.Fields(ansi.Strip(line))...)
+	}
+	if !strings.Contains(strings.Join(all, " "), f.problem) {
+		t.Errorf("words are missing: %q", all)
 	}
 }

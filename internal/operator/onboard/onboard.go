@@ -93,7 +93,7 @@ type choices struct {
 
 func (s Setup) choices(a answers, r Request, mounts []state.Mount, info store.Info) (choices, error) {
 	c := choices{mounts: mounts, url: a["inference-url"], model: a["model"], key: []byte(a["key"]),
-		networkOff: a["network-policy"] == "no", filesOff: a["filesystem-policy"] == "no", modelLater: r.ModelLater}
+		networkOff: a["network-policy"] == "no", filesOff: a["filesystem-policy"] == "no", modelLater: r.ModelLater || a[modelLater] == "yes"}
 	var err error
 	if c.name, err = state.ParseName(a["name"]); err != nil {
 		return c, misused(err)

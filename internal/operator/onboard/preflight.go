@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/nemoclaw/nemoclaw/internal/blueprint/store"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
+	"github.com/nemoclaw/nemoclaw/internal/state"
 )
 
 // NoModel is a model that the server does not have.
@@ -30,6 +32,16 @@ func (s Setup) preflight(ctx context.Context, c choices) error {
 	s.Voice.News("! %s", say.Clean(err.Error()))
 	s.Voice.News("  → %s", say.Clean(helpOf(err)))
 	return nil
+}
+
+// ready says whether the model that a names answers, while it can still be named
+// anew. What may come later is ready now.
+func (s Setup) ready(ctx context.Context, a answers, r Request, mounts []state.Mount, info store.Info) error {
+	c, err := s.choices(a, r, mounts, info)
+	if err != nil || c.modelLater {
+		return err
+	}
+	return s.modelThere(ctx, c)
 }
 
 func helpOf(err error) string {

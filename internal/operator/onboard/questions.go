@@ -45,6 +45,7 @@ func (s Setup) answers(ctx context.Context, r Request, mounts []state.Mount, inf
 		return nil, err
 	}
 	f := newForm(questions, given, func(a answers) []string { return s.plan(a, mounts, info) })
+	f.ready = func(a answers) error { return s.ready(ctx, a, r, mounts, info) }
 	if err := ask(ctx, s.Voice, f); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 )
 
@@ -47,13 +49,25 @@ func (f *form) viewQuestion(b *strings.Builder) {
 	default:
 		f.field.viewLine(b, q.secret)
 	}
-	if f.note != "" {
-		_, _ = fmt.Fprintf(b, "  %s%s%s\n", faint, say.Clean(f.note), plain)
-	}
-	if f.problem != "" {
-		_, _ = fmt.Fprintf(b, "  %s%s%s\n", red, say.Clean(f.problem), plain)
-	}
+	f.viewWords(b, faint, f.note)
+	f.viewWords(b, red, f.problem)
 	b.WriteString(faint + "  Enter accepts · Esc goes back · Ctrl-C leaves, nothing is made yet" + plain + "\n")
+}
+
+// viewWords shows words, what helps on a line of its own, none cut off.
+func (f *form) viewWords(b *strings.Builder, ink, words string) {
+	if words == "" {
+		return
+	}
+	room := f.width - 4
+	if f.width == 0 {
+		room = 76
+	}
+	what, helps, _ := strings.Cut(say.Clean(words), " → ")
+	_, _ = fmt.Fprintf(b, "  %s%s%s\n", ink, strings.ReplaceAll(ansi.Wrap(what, room, ""), "\n", "\n  "), plain)
+	if helps != "" {
+		_, _ = fmt.Fprintf(b, "  %s→ %s%s\n", ink, strings.ReplaceAll(ansi.Wrap(helps, room-2, ""), "\n", "\n    "), plain)
+	}
 }
 
 func (f *field) viewList(b *strings.Builder) {
@@ -92,6 +106,12 @@ func (f *form) viewReview(b *strings.Builder) {
 		_, _ = fmt.Fprintf(b, "%s%s\n", mark, f.reviewRow(row))
 	}
 	b.WriteString("\n")
+	switch {
+	case f.waiting:
+		f.viewWords(b, faint, "asking the model server …")
+	case f.lacks != nil:
+		f.viewWords(b, red, explain(f.lacks))
+	}
 	for _, line := range f.plan(f.answers) {
 		_, _ = fmt.Fprintf(b, "  %s%s%s\n", faint, say.Clean(line), plain)
 	}
@@ -101,7 +121,12 @@ func (f *form) viewReview(b *strings.Builder) {
 func (f *form) reviewRow(row int) string {
 	switch row {
 	case rowCreate:
+		if f.lacks != nil {
+			return bold + "Look again, and create this sandbox" + plain
+		}
 		return bold + "Create this sandbox" + plain
+	case rowLater:
+		return "Create it all the same: its model comes later"
 	case rowCancel:
 		return "Cancel"
 	}

@@ -25,6 +25,12 @@ type lookedUp struct {
 	note    string
 }
 
+// readied is what the form's ready said.
+type readied struct {
+	look int
+	err  error
+}
+
 // ask runs the form on the terminal until it is accepted. Leaving it is an
 // error, and nothing was made.
 func ask(ctx context.Context, v *say.Voice, f *form) error {
@@ -46,12 +52,16 @@ func (w wizard) Init() tea.Cmd { return w.lookup() }
 func (w wizard) Update(m tea.Msg) (tea.Model, tea.Cmd) {
 	before, waited := w.form.at, w.form.waiting
 	switch m := m.(type) {
+	case tea.WindowSizeMsg:
+		w.form.width = m.Width
 	case tea.KeyPressMsg:
 		w.form.press(keyOf(tea.Key(m)))
 	case tea.PasteMsg:
 		w.form.press(key{text: strings.TrimSpace(m.Content)})
 	case lookedUp:
 		w.form.found(m.at, m.options, m.note)
+	case readied:
+		w.form.readied(m.look, m.err)
 	}
 	if w.form.end != open {
 		return w, tea.Quit
@@ -70,11 +80,16 @@ func (w wizard) View() tea.View {
 	return tea.NewView(w.form.view())
 }
 
-// lookup asks for the options of the present question, away from the screen.
+// lookup asks for what the form waits for, away from the screen: the options of
+// the present question, or whether all is ready.
 func (w wizard) lookup() tea.Cmd {
 	f := w.form
 	if !f.waiting {
 		return nil
+	}
+	if f.reviewing() {
+		look, ready, given := f.looks, f.ready, copied(f.answers)
+		return func() tea.Msg { return readied{look, ready(given)} }
 	}
 	at, find, given := f.at, f.questions[f.at].lookup, copied(f.answers)
 	return func() tea.Msg {
