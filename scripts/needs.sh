@@ -46,8 +46,12 @@ if [ "$want" = test ]; then
   need bwrap bubblewrap
   need capsh libcap2-bin
   need stress-ng stress-ng
+  need javac default-jdk-headless
+  need rustc cargo rustc
+  [ -e /usr/include/node/node.h ] || apt_install libnode-dev
   test/model/ollama.sh
   go run ./demo/modelserver --install
   test/libraries/install.sh
   test/agents/install.sh
+  test/registry/install.sh
 fi

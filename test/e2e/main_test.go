@@ -94,7 +94,7 @@ func TestAsUser(t *testing.T) {
 // two tests whose needs are too big for a copy or too slow to do twice. What they
 // show, TestOpenClaw and TestKilledChange show as a user.
 func skipped() string {
-	const always = "TestAsUser|TestUpgradeOfALiveOpenClaw|TestOtherAgentsBehindTheWalls"
+	const always = "TestAsUser|TestUpgradeOfALiveOpenClaw|TestOtherAgentsBehindTheWalls|TestToolchains"
 	if s := flag.Lookup("test.skip").Value.String(); s != "" {
 		return always + "|" + s
 	}
@@ -121,7 +121,7 @@ func settle(t *testing.T) string {
 	}
 	for from, to := range map[string]string{
 		"../../go.mod": "go.mod", program: "bin/nemoclaw", self: "e2e.test",
-		ollama: ".cache/ollama/ollama", warm: ".cache/blueprints", "../../blueprints": "blueprints",
+		ollama: ".cache/ollama/ollama", warm: ".cache/blueprints", "../../.cache/registry": ".cache/registry", "../../blueprints": "blueprints",
 	} {
 		if _, err := os.Stat(from); err == nil {
 			tool(t, "cp", "-a", "--reflink=auto", from, filepath.Join(dir, to))
