@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,22 +45,23 @@ func TestReserveIsKept(t *testing.T) {
 func TestDiskIsWatched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		box := &stoppable{}
-		free, looks := uint64(1<<40), 0
+		var free, looks atomic.Uint64
+		free.Store(1 << 40)
 		d := &disk{box: box, reserve: 1 << 20, say: func(string, ...any) {}, record: func(audit.Event) {}}
-		d.free = func() (uint64, error) { looks++; return free, nil }
+		d.free = func() (uint64, error) { looks.Add(1); return free.Load(), nil }
 		go d.watch(t.Context())
 		time.Sleep(10*time.Second + time.Millisecond)
 		synctest.Wait()
-		if looks != 11 {
-			t.Errorf("%d looks in 10 s with much room", looks)
+		if n := looks.Swap(0); n != 11 {
+			t.Errorf("%d looks in 10 s with much room", n)
 		}
-		free, looks = 2<<20, 0
+		free.Store(2 << 20)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if looks < 20 || len(box.did) > 0 {
-			t.Errorf("%d looks in 2 s near the reserve, %v", looks, box.did)
+		if n := looks.Load(); n < 20 || len(box.did) > 0 {
+			t.Errorf("%d looks in 2 s near the reserve, %v", n, box.did)
 		}
-		free = 0
+		free.Store(0)
 		time.Sleep(fast)
 		synctest.Wait()
 		if !slices.Equal(box.did, []string{"pause"}) {
