@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -182,5 +181,5 @@ func (b *box) site(host, dir string) {
 	if err != nil {
 		b.Skip("needs git-http-backend: " + err.Error())
 	}
-	b.world.Site(host, http.Handler(git))
+	b.world.Site(host, git)
 }
