@@ -7,7 +7,7 @@
 // Touches: nothing: no file, no network, no clock, no log. Time is passed in.
 // Fails:   closed. A file with any problem gives no policy; a nil or zero Policy
 // denies everything; the zero Verdict is a denial.
-// Proved by: FuzzParse, FuzzDecide, FuzzAddr, FuzzPath, FuzzEdit, FuzzCompare, FuzzLearn, TestParseProblems,
+// Proved by: FuzzParse, FuzzParseAfter, FuzzDecide, FuzzAddr, FuzzPath, FuzzEdit, FuzzCompare, FuzzLearn, TestParseProblems,
 // TestDecide, TestDecideAddr.
 //
 // # network-policy.yaml

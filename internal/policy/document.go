@@ -19,15 +19,16 @@ const byteOrderMark = "\ufeff"
 // that what a person reads is what is enforced.
 type document struct {
 	problems
-	root *yaml.Node // nil where there are problems
-	key  *yaml.Node // whose value is being read
+	whole string
+	root  *yaml.Node // nil where there are problems
+	key   *yaml.Node // whose value is being read
 }
 
 // readDocument never fails: a document with problems has no root. The example
 // is what an empty file could say.
 func readDocument(file, example string, data []byte) *document {
 	text := strings.TrimPrefix(string(data), byteOrderMark)
-	d := &document{problems: problems{file: file, lines: splitLines(text)}}
+	d := &document{whole: text, problems: problems{file: file, lines: splitLines(text)}}
 	d.checkText(text)
 	if len(d.found) > 0 {
 		return d
@@ -176,18 +177,36 @@ func (d *document) checkPlain(n *yaml.Node) {
 }
 
 func (d *document) checkKeys(n *yaml.Node) {
-	seen := map[string]int{}
-	for key := range pairs(n) {
+	var seen map[string]int // a rule has few keys: looking at those before is less than a table
+	if len(n.Content) > 32 {
+		seen = map[string]int{}
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
 		if key.Kind != yaml.ScalarNode {
 			d.at(key, "a word", "a key that is a list or a map")
 			continue
 		}
-		if first, twice := seen[key.Value]; twice {
+		if first := firstKey(n.Content[:i], key.Value, seen); first > 0 {
 			d.at(key, "each key once", "the key %q stands in line %d already", key.Value, first)
-			continue
+		} else if seen != nil {
+			seen[key.Value] = key.Line
 		}
-		seen[key.Value] = key.Line
 	}
+}
+
+// firstKey is the line in which a key stands in what came before, or 0; seen is
+// a table of that, where there is one.
+func firstKey(before []*yaml.Node, key string, seen map[string]int) int {
+	if seen != nil {
+		return seen[key]
+	}
+	for i := 0; i < len(before); i += 2 {
+		if before[i].Kind == yaml.ScalarNode && before[i].Value == key {
+			return before[i].Line
+		}
+	}
+	return 0
 }
 
 // pairs walks a map's keys and values in the order of the text.

@@ -18,8 +18,9 @@ type index struct {
 	bits4    []int // the lengths that occur in nets
 	bits6    []int
 	loopback map[Port][]int
-	denies   bool // a wildcard that covers a name of the host's loopback denies it, and never allows it
-	portless bool // some rule is for every port
+	denies   bool  // a wildcard that covers a name of the host's loopback denies it, and never allows it
+	portless bool  // some rule is for every port
+	spare    []int // while the index is made: room for the first rule of a list
 }
 
 type placed map[place][]int
@@ -38,9 +39,10 @@ type net struct {
 
 func makeIndex(rules []*rule) index {
 	x := index{
-		rules: rules, exact: placed{}, oneLabel: placed{}, deep: placed{}, nets: map[net][]int{}, loopback: map[Port][]int{},
+		rules: rules, exact: make(placed, len(rules)), oneLabel: placed{}, deep: placed{}, nets: map[net][]int{}, loopback: map[Port][]int{},
 		denies: len(rules) > 0 && rules[0].action == Deny,
 	}
+	x.spare = make([]int, len(rules))
 	for i, r := range rules {
 		if len(r.ports) == 0 {
 			x.add(i, r.host, 0)
@@ -50,22 +52,34 @@ func makeIndex(rules []*rule) index {
 			x.add(i, r.host, port)
 		}
 	}
+	x.spare = nil
 	return x
+}
+
+// with adds a rule to a list. Most lists have one: its room is in a piece that
+// was made for all of them.
+func (x *index) with(list []int, i int) []int {
+	if list != nil || len(x.spare) == 0 {
+		return append(list, i)
+	}
+	list, x.spare = x.spare[:1:1], x.spare[1:]
+	list[0] = i
+	return list
 }
 
 func (x *index) add(i int, h pattern, port Port) {
 	switch h.shape {
 	case exact:
-		x.exact[place{h.name, port}] = append(x.exact[place{h.name, port}], i)
+		x.exact[place{h.name, port}] = x.with(x.exact[place{h.name, port}], i)
 	case oneLabel:
-		x.oneLabel[place{h.name, port}] = append(x.oneLabel[place{h.name, port}], i)
+		x.oneLabel[place{h.name, port}] = x.with(x.oneLabel[place{h.name, port}], i)
 	case deep:
-		x.deep[place{h.name, port}] = append(x.deep[place{h.name, port}], i)
+		x.deep[place{h.name, port}] = x.with(x.deep[place{h.name, port}], i)
 	case loopback:
-		x.loopback[port] = append(x.loopback[port], i)
+		x.loopback[port] = x.with(x.loopback[port], i)
 	case network:
 		at := net{h.prefix, port}
-		x.nets[at] = append(x.nets[at], i)
+		x.nets[at] = x.with(x.nets[at], i)
 		bits := &x.bits4
 		if h.prefix.Addr().Is6() {
 			bits = &x.bits6

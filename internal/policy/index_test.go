@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +82,30 @@ func BenchmarkParse(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			for b.Loop() {
 				if _, err := Parse("network-policy.yaml", text); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(fmt.Sprintf("%d, on every processor", n), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := ParseAfter(nil, "network-policy.yaml", text); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkParseAfter: one rule of many is another, above all others.
+func BenchmarkParseAfter(b *testing.B) {
+	for _, n := range []int{100, 10000} {
+		p, _ := crowd(b, n)
+		text := p.Format()
+		last := mustParse(b, string(text))
+		text = slices.Replace(text, len("egress:\n"), len("egress:\n"), []byte("  - {host: new.example.com, port: 443}\n")...)
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := ParseAfter(last, "network-policy.yaml", text); err != nil {
 					b.Fatal(err)
 				}
 			}

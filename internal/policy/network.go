@@ -34,6 +34,7 @@ type Policy struct {
 	hold     time.Duration
 	held     bool // the file says hold
 	revision string
+	laid     *layout // where its rules stand; nil: elsewhere than in block lists
 }
 
 // unlistedLine is where the file says what becomes of the unlisted; 0: nowhere.
@@ -82,12 +83,20 @@ func Parse(file string, data []byte) (*Policy, error) {
 	if err := d.err(); err != nil {
 		return nil, err
 	}
+	p.complete()
+	if laid, ok := layOut(d.whole); ok && laid.fits(p) {
+		p.laid = laid
+	}
+	return p, nil
+}
+
+// complete adds what follows from what was read.
+func (p *Policy) complete() {
 	if p.asked == 0 && p.Rules() > 0 {
 		p.unlisted = Ask
 	}
 	p.allows, p.denies = makeIndex(p.egress), makeIndex(p.deny)
 	p.reads = slices.ContainsFunc(p.egress, func(r *rule) bool { return len(r.http) > 0 })
-	return p, nil
 }
 
 func revision(data []byte) string {
@@ -116,10 +125,15 @@ func (d *document) policy(p *Policy) {
 }
 
 func (d *document) rules(n *yaml.Node, action Action) []*rule {
-	var rules []*rule
-	seen := map[string]int{}
+	var (
+		rules []*rule
+		r     *rule // the one that is being read
+		known = d.ruleReaders(&r, action)
+		seen  = map[string]int{}
+	)
 	d.items(n, `rules such as {host: "api.github.com", port: 443}`, func(item *yaml.Node) {
-		r, ok := d.rule(item, action)
+		r = &rule{action: action, line: item.Line}
+		ok := d.rule(item, r, known)
 		if !ok {
 			return
 		}
@@ -132,40 +146,27 @@ func (d *document) rules(n *yaml.Node, action Action) []*rule {
 
 // unique refuses a rule that a rule before says already.
 func (d *document) unique(item *yaml.Node, r *rule, seen map[string]int) bool {
-	ports := r.ports
-	if len(ports) == 0 {
-		ports = []Port{0}
-	}
-	for _, port := range ports {
-		if first, twice := seen[r.key(port)]; twice {
+	for _, key := range r.keys {
+		if first, twice := seen[key]; twice {
 			d.at(item, "each rule once", "%q stands in line %d already", r.text, first)
 			return false
 		}
 	}
-	for _, port := range ports {
-		seen[r.key(port)] = r.line
+	for _, key := range r.keys {
+		seen[key] = r.line
 	}
 	return true
 }
 
-// rule reads one rule; ok is false where it has problems.
-func (d *document) rule(n *yaml.Node, action Action) (r *rule, ok bool) {
+// rule reads one rule; false where it has problems.
+func (d *document) rule(n *yaml.Node, r *rule, known readers) bool {
 	before := len(d.found)
-	r = &rule{action: action, line: n.Line}
-	known := d.ruleReaders(r)
-	if action == Deny {
-		known["binaries"] = d.refusal("a deny holds for every program, since a program can be copied", "a deny without it")
-		known["addresses"] = d.refusal("a deny by address has the address as its host", "a deny without it")
-		known["http"] = d.refusal("a deny holds for every request; an egress rule with http lists those that are allowed", "a deny without it")
-		known["credential"] = d.refusal("nothing is added to what is denied", "a deny without it")
-		known["expires"] = d.refusal("a deny that ends by itself would open something", "a deny without it")
-	}
 	if d.fields(n, known) {
-		d.needed(n, action)
+		d.needed(n, r.action)
 		d.checkHTTP(n, r)
 	}
-	r.text = r.describe()
-	return r, len(d.found) == before
+	r.text, r.keys = r.describe(), r.said()
+	return len(d.found) == before
 }
 
 // refusal reads a key that is never accepted.
@@ -173,35 +174,43 @@ func (d *document) refusal(why, want string) func(*yaml.Node) {
 	return func(*yaml.Node) { d.refuse(want, "%s", why) }
 }
 
-func (d *document) ruleReaders(r *rule) readers {
-	return readers{
-		"host":       func(n *yaml.Node) { r.host = d.host(n) },
-		"port":       func(n *yaml.Node) { d.onePort(n, r) },
-		"ports":      func(n *yaml.Node) { d.manyPorts(n, r) },
-		"binaries":   func(n *yaml.Node) { r.binaries = d.binaries(n) },
-		"addresses":  func(n *yaml.Node) { d.addresses(n, r) },
-		"expires":    func(n *yaml.Node) { r.expires = d.moment(n) },
-		"note":       func(n *yaml.Node) { r.note, _ = d.text(n, "a text") },
-		"http":       func(n *yaml.Node) { r.http = d.http(n) },
-		"credential": func(n *yaml.Node) { r.cred = d.credential(n) },
+// ruleReaders read into the rule that r leads to. They are made once for a list.
+func (d *document) ruleReaders(r **rule, action Action) readers {
+	known := readers{
+		"host":       func(n *yaml.Node) { (*r).host = d.host(n) },
+		"port":       func(n *yaml.Node) { d.onePort(n, *r) },
+		"ports":      func(n *yaml.Node) { d.manyPorts(n, *r) },
+		"binaries":   func(n *yaml.Node) { (*r).binaries = d.binaries(n) },
+		"addresses":  func(n *yaml.Node) { d.addresses(n, *r) },
+		"expires":    func(n *yaml.Node) { (*r).expires = d.moment(n) },
+		"note":       func(n *yaml.Node) { (*r).note, _ = d.text(n, "a text") },
+		"http":       func(n *yaml.Node) { (*r).http = d.http(n) },
+		"credential": func(n *yaml.Node) { (*r).cred = d.credential(n) },
 	}
+	if action == Deny {
+		known["binaries"] = d.refusal("a deny holds for every program, since a program can be copied", "a deny without it")
+		known["addresses"] = d.refusal("a deny by address has the address as its host", "a deny without it")
+		known["http"] = d.refusal("a deny holds for every request; an egress rule with http lists those that are allowed", "a deny without it")
+		known["credential"] = d.refusal("nothing is added to what is denied", "a deny without it")
+		known["expires"] = d.refusal("a deny that ends by itself would open something", "a deny without it")
+	}
+	return known
 }
 
 // needed demands the host, and the port of an allow: "any port" must be a
 // decision that somebody wrote. Both keys of the port at once is a slip.
 func (d *document) needed(n *yaml.Node, action Action) {
-	has := map[string]*yaml.Node{}
-	for key := range pairs(n) {
-		has[key.Value] = key
-	}
-	if has["host"] == nil {
+	_, host := find(n, "host")
+	_, port := find(n, "port")
+	ports, _ := find(n, "ports")
+	if host == nil {
 		d.at(n, `host: "…"`, "a rule without host")
 	}
-	if has["port"] == nil && has["ports"] == nil && action == Allow {
+	if port == nil && ports == nil && action == Allow {
 		d.at(n, "port: 443, or ports: [80, 443]", "a rule without port")
 	}
-	if has["port"] != nil && has["ports"] != nil {
-		d.at(has["ports"], "port or ports", "both port and ports")
+	if port != nil && ports != nil {
+		d.at(ports, "port or ports", "both port and ports")
 	}
 }
 

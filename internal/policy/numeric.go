@@ -14,7 +14,7 @@ import (
 // valid address: it must never be looked up. ok is false for what may be a name.
 func looseAddr(text string) (bad *BadHost, ok bool) {
 	bare := strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")
-	if addr, err := netip.ParseAddr(bare); err == nil {
+	if addr, ok := plainAddr(bare); ok {
 		return &BadHost{text, "an address, not a name", quoted(addr.WithZone("").Unmap().String())}, true
 	}
 	if strings.Contains(text, ":") {
@@ -31,8 +31,18 @@ func looseAddr(text string) (bad *BadHost, ok bool) {
 	return &BadHost{text, "an address that is not in its plain form", quoted(addr.String())}, true
 }
 
+// plainAddr reads an address as netip does. Such a one has a colon or ends in a
+// digit; of the names, few do.
+func plainAddr(text string) (netip.Addr, bool) {
+	if text == "" || !strings.Contains(text, ":") && (text[len(text)-1] < '0' || text[len(text)-1] > '9') {
+		return netip.Addr{}, false
+	}
+	addr, err := netip.ParseAddr(text)
+	return addr, err == nil
+}
+
 func isNumber(part string) bool {
-	if part == "" {
+	if part == "" || part[0] < '0' || part[0] > '9' {
 		return false
 	}
 	if _, err := number(part); err == nil {

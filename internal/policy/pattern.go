@@ -76,8 +76,8 @@ func looksLikeNetwork(text string) bool {
 	if addr, _, found := strings.Cut(text, "/"); found {
 		text = addr
 	}
-	_, err := netip.ParseAddr(text)
-	return err == nil
+	_, ok := plainAddr(text)
+	return ok
 }
 
 var hostLoopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})

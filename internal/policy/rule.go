@@ -21,7 +21,8 @@ type rule struct {
 	cred      Credential
 	note      string
 	line      int
-	text      string // for verdicts: "allow api.github.com:443"
+	text      string   // for verdicts: "allow api.github.com:443"
+	keys      []string // what it says, one for each port
 }
 
 // describe gives a rule the text that verdicts carry.
@@ -61,10 +62,22 @@ func (r *rule) expired(now time.Time) bool {
 	return !r.expires.IsZero() && !now.Before(r.expires)
 }
 
-// key is equal for two rules of which one would be said twice, for one port.
-func (r *rule) key(p Port) string {
-	sorted := slices.Sorted(slices.Values(r.binaries))
-	return strings.Join(append(sorted, r.host.text, strconv.Itoa(int(p)), httpText(shownHTTP(r.http)), r.cred.String()), "\x00")
+// said has a text for each port; two rules that share one say something twice.
+func (r *rule) said() []string {
+	what := r.host.text
+	if len(r.binaries)+len(r.http) > 0 || !r.cred.isZero() {
+		sorted := slices.Sorted(slices.Values(r.binaries))
+		what = strings.Join(append(sorted, r.host.text, httpText(shownHTTP(r.http)), r.cred.String()), "\x00")
+	}
+	ports := r.ports
+	if len(ports) == 0 {
+		ports = []Port{0} // for every port
+	}
+	keys := make([]string, len(ports))
+	for i, port := range ports {
+		keys[i] = what + "\x00" + strconv.Itoa(int(port))
+	}
+	return keys
 }
 
 // equal compares what two rules say, not where they stand.

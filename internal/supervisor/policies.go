@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -74,13 +75,28 @@ func (p *policies) loadNetworkLocked() (changed bool, err error) {
 		p.network.CompareAndSwap(nil, policy.Open())
 		return false, nil
 	}
-	next, err := policyFrom(p.networkFile, p.files.Network, policy.Parse)
+	next, err := policyFrom(p.networkFile, p.files.Network, p.parseNetwork)
 	p.networkErr = err
 	if err != nil {
 		return false, err
 	}
 	was := p.network.Swap(next)
 	return was == nil || was.Revision() != next.Revision(), nil
+}
+
+// large is a file whose reading leaves many megabytes to the collector.
+const large = 128 << 10
+
+// parseNetwork reads the text as a change of the policy in force, which is what
+// a save mostly is. Where the file is large all of it may be new, and a save
+// holds after 50 ms at most: a third of that went to collecting, again and
+// again, what reading leaves. So it is collected afterwards; in the meantime it
+// is some 30 MB at the very most, by the limit of a file's size.
+func (p *policies) parseNetwork(name string, text []byte) (*policy.Policy, error) {
+	if len(text) >= large {
+		defer debug.SetGCPercent(debug.SetGCPercent(400))
+	}
+	return policy.ParseAfter(p.network.Load(), name, text)
 }
 
 func (p *policies) loadInference() (changed bool, err error) {

@@ -1,6 +1,7 @@
 package clerk
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,7 +24,7 @@ type Clerk struct {
 	ready chan error // the clerk's first word
 
 	mu  sync.Mutex
-	in  *json.Decoder // protected by mu, once ready
+	in  *bufio.Reader // protected by mu, once ready
 	out *json.Encoder // protected by mu
 }
 
@@ -40,8 +41,11 @@ func Hire(place state.Sandbox) (*Clerk, error) {
 }
 
 func newClerk(wire net.Conn) *Clerk {
-	c := &Clerk{ready: make(chan error, 1), in: json.NewDecoder(wire), out: json.NewEncoder(wire)}
-	go func() { c.ready <- c.in.Decode(&answer{}) }()
+	c := &Clerk{ready: make(chan error, 1), in: bufio.NewReader(wire), out: json.NewEncoder(wire)}
+	go func() {
+		_, err := readAnswer(c.in)
+		c.ready <- err
+	}()
 	return c
 }
 
@@ -108,12 +112,12 @@ func (c *Clerk) EditNetwork(change func([]byte) ([]byte, error)) error {
 func (c *Clerk) ask(q question) (answer, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var a answer
 	if err := c.out.Encode(q); err != nil {
-		return a, fmt.Errorf("ask the clerk: %w", err)
+		return answer{}, fmt.Errorf("ask the clerk: %w", err)
 	}
-	if err := c.in.Decode(&a); err != nil {
-		return a, fmt.Errorf("ask the clerk: %w", err)
+	a, err := readAnswer(c.in)
+	if err != nil {
+		return answer{}, fmt.Errorf("ask the clerk: %w", err)
 	}
 	if a.Error != "" {
 		return answer{}, &Refused{a.Error, a.Hint}

@@ -1,6 +1,7 @@
 package clerk
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -188,7 +189,7 @@ func TestQuestionsAreBounded(t *testing.T) {
 	defer near.Close()
 	ended := make(chan error, 1)
 	go func() { ended <- answerAll(far, &desk{}); far.Close() }()
-	if err := json.NewDecoder(near).Decode(&answer{}); err != nil {
+	if _, err := readAnswer(bufio.NewReader(near)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := near.Write([]byte(`{"op":"`)); err != nil {
@@ -223,7 +224,7 @@ func FuzzQuestion(f *testing.F) {
 			io.Reader
 			io.Writer
 		}{bytes.NewReader(asked), &out}, &desk{place: place}) // how it ends is not the law
-		if strings.Contains(out.String(), "dmFsdWUgb2YgdGhlaXJz") { // "value of theirs", as JSON has bytes
+		if strings.Contains(out.String(), "value of theirs") {
 			t.Fatalf("told another's key: %s", out.String())
 		}
 		if now := tree(t, place); now != before {

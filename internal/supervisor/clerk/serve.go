@@ -2,7 +2,6 @@ package clerk
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -62,8 +61,7 @@ func limits(place state.Sandbox) (limit.Limits, error) {
 }
 
 func answerAll(wire io.ReadWriter, d *desk) error {
-	out := json.NewEncoder(wire)
-	if err := out.Encode(answer{}); err != nil {
+	if err := (answer{}).write(wire); err != nil {
 		return err
 	}
 	next := decoder(wire)
@@ -78,7 +76,7 @@ func answerAll(wire io.ReadWriter, d *desk) error {
 		if err != nil {
 			return err
 		}
-		if err := out.Encode(a); err != nil {
+		if err := a.write(wire); err != nil {
 			return fmt.Errorf("answer: %w", err)
 		}
 	}
@@ -152,7 +150,7 @@ func (d *desk) key(name string) ([]byte, error) {
 // credential is a stored secret, where a rule of the network policy names it.
 func (d *desk) credential(name string) ([]byte, error) {
 	if text, err := os.ReadFile(d.place.PolicyFile()); err == nil {
-		if p, err := policy.Parse(filepath.Base(d.place.PolicyFile()), text); err == nil { // of a broken file the last good one is in force
+		if p, err := d.parse(text); err == nil { // of a broken file the last good one is in force
 			d.rules = p
 		}
 	}
@@ -166,15 +164,22 @@ func (d *desk) credential(name string) ([]byte, error) {
 	return s.Get(name)
 }
 
+func (d *desk) parse(text []byte) (*policy.Policy, error) {
+	return policy.ParseAfter(d.rules, filepath.Base(d.place.PolicyFile()), text)
+}
+
 // mayName refuses a policy that names a secret which the one before does not:
 // else a supervisor could give itself any, by a rule. Only the operator can, in
 // the file.
 func (d *desk) mayName(old, text []byte) error {
-	next, err := policy.Parse(filepath.Base(d.place.PolicyFile()), text)
+	had, err := d.parse(old)
+	if err == nil {
+		d.rules = had
+	} // else it is broken, and names none
+	next, err := d.parse(text)
 	if err != nil {
 		return err
 	}
-	had, _ := policy.Parse(filepath.Base(d.place.PolicyFile()), old) // nil where it is broken, and names none
 	for _, name := range next.Credentials() {
 		if !slices.Contains(had.Credentials(), name) {
 			return fmt.Errorf("write policy: the credential %q is new, and only the operator may name one", name)

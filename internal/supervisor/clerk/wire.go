@@ -1,8 +1,10 @@
 package clerk
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 )
 
@@ -25,15 +27,47 @@ type question struct {
 	New  []byte `json:"new,omitempty"`
 }
 
-// answer has data, or says why not.
+// answer has data, or says why not. The data follow it on the wire as they are:
+// a policy is half a megabyte, and as a text of JSON it would take longer than
+// everything else between a save and its effect.
 type answer struct {
-	Data    []byte `json:"data,omitempty"`
+	Data    []byte `json:"-"`
+	Bytes   int    `json:"bytes,omitempty"`   // of the data
 	Changed bool   `json:"changed,omitempty"` // of replace: the text on disk is not Old
 	Error   string `json:"error,omitempty"`
 	Hint    string `json:"hint,omitempty"`
 }
 
-// longest bounds one question, in bytes of JSON: two policies.
+// write puts the answer on the wire: a line of JSON, then the data.
+func (a answer) write(w io.Writer) error {
+	a.Bytes = len(a.Data)
+	line, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(append(line, '\n'), a.Data...))
+	return err
+}
+
+// readAnswer reads the next one.
+func readAnswer(r *bufio.Reader) (a answer, err error) {
+	line, err := r.ReadBytes('\n')
+	if err != nil {
+		return answer{}, err
+	}
+	if err := json.Unmarshal(line, &a); err != nil {
+		return answer{}, err
+	}
+	if a.Bytes < 0 || a.Bytes > longest {
+		return answer{}, fmt.Errorf("an answer of %d bytes", a.Bytes)
+	}
+	a.Data = make([]byte, a.Bytes)
+	_, err = io.ReadFull(r, a.Data)
+	return a, err
+}
+
+// longest bounds one question, in bytes of JSON: two policies; and the data of
+// one answer.
 const longest = 16 << 20
 
 // Refused is what the clerk says in place of data.
