@@ -23,6 +23,14 @@ const (
 
 // dial connects to a provider.
 func dial(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := reach(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return newSocket(c), nil
+}
+
+func reach(ctx context.Context, network, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err

@@ -97,7 +97,7 @@ func (r *Router) who(c net.Conn) string {
 		c = t.NetConn()
 	}
 	if h, ok := c.(*held); ok {
-		c = h.Conn
+		c = h.given
 	}
 	return r.cfg.Who(c)
 }
@@ -162,12 +162,13 @@ func (l *slotted) Accept() (net.Conn, error) {
 // held is a connection that gives its slot back when it is closed.
 type held struct {
 	net.Conn
+	given  net.Conn // as it came
 	free   func()
 	closed chan struct{}
 }
 
 func newHeld(c net.Conn, slots chan struct{}) *held {
-	h := &held{Conn: c, closed: make(chan struct{})}
+	h := &held{Conn: newSocket(c), given: c, closed: make(chan struct{})}
 	h.free = sync.OnceFunc(func() {
 		<-slots
 		close(h.closed)
