@@ -25,15 +25,33 @@ func (x *exchange) answer() *refusal {
 		if i == len(targets)-1 || x.sent || x.gone() || !elsewhere(no) {
 			break
 		}
-		x.call.Steps = append(x.call.Steps, Step{t.String(), no.status, no.Error(), milliseconds(x.router.now().Sub(began))})
-		x.lose()
+		x.step(no, began)
 	}
 	x.call.Refused = no.ours
 	return no
 }
 
+// step notes that a provider could not answer, before another is asked.
+func (x *exchange) step(no *refusal, began time.Time) {
+	x.call.Steps = append(x.call.Steps, Step{x.target.String(), no.status, no.Error(), milliseconds(x.router.now().Sub(began))})
+	x.lose()
+}
+
 // attempt asks one provider, unless it fails too often or costs too much.
 func (x *exchange) attempt(t policy.Target) *refusal {
+	if no := x.turnTo(t); no != nil {
+		return no
+	}
+	how := errNeither // a panic says nothing about the provider
+	var no *refusal
+	defer func() { x.told(no, how) }()
+	no = x.try()
+	how = outcome(x, no)
+	return no
+}
+
+// turnTo makes t the provider that is asked.
+func (x *exchange) turnTo(t policy.Target) (no *refusal) {
 	x.target, x.asked = t, false
 	x.call.Provider = t.Provider
 	if x.endpoint.named() {
@@ -43,15 +61,7 @@ func (x *exchange) attempt(t policy.Target) *refusal {
 		return no
 	}
 	x.tell(x.router.now(), true)
-	done, no := x.router.breakers.of(t).enter()
-	if no != nil {
-		return no
-	}
-	x.ended = done
-	how := errNeither // a panic says nothing about the provider
-	defer func() { x.told(no, how) }()
-	no = x.try(t)
-	how = outcome(x, no)
+	x.ended, no = x.router.breakers.of(t).enter()
 	return no
 }
 
@@ -101,33 +111,41 @@ var (
 // attempt is one exchange's try with one provider.
 type attempt struct {
 	*exchange
-	target policy.Target
 	form   form
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 }
 
-// try asks one provider and passes its answer on.
-func (x *exchange) try(t policy.Target) *refusal {
+// try asks the provider whose turn it is, and passes its answer on.
+func (x *exchange) try() *refusal {
 	ctx, cancel := context.WithCancelCause(x.req.Context())
 	defer cancel(nil)
-	a := &attempt{exchange: x, target: t, ctx: ctx, cancel: cancel}
+	a := &attempt{exchange: x, ctx: ctx, cancel: cancel}
+	req, no := a.request()
+	if req == nil {
+		return no
+	}
+	return a.ask(req)
+}
+
+// request is what the provider is asked; nil with no refusal where it need not
+// be, since the answer was sent.
+func (a *attempt) request() (*http.Request, *refusal) {
 	q, no := a.question()
 	if no != nil {
-		return no
+		return nil, no
 	}
 	if q.own != nil {
-		x.send(http.StatusOK, jsonType, q.own)
-		return nil
+		a.send(http.StatusOK, jsonType, q.own)
+		return nil, nil
 	}
 	a.form = q.form
-	x.closer, _ = lastOf(q.form).(closer)
-	req, no := a.router.request(ctx, t, q, a.older())
-	if no != nil {
-		return no
+	a.closer, _ = lastOf(q.form).(closer)
+	req, no := a.router.request(a.ctx, a.target, q, a.older())
+	if no == nil {
+		a.pass(req)
 	}
-	a.pass(req)
-	return a.ask(req)
+	return req, no
 }
 
 // crossing are the agent's headers that reach a provider. Credentials, cookies

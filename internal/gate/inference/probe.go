@@ -96,7 +96,7 @@ func (r *Router) models(ctx context.Context, t policy.Target) ([]string, *refusa
 	if listless := resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusMethodNotAllowed; listless && t.API != string(ollama) {
 		return nil, nil
 	}
-	a := &attempt{exchange: &exchange{router: r}, target: t, ctx: ctx}
+	a := &attempt{exchange: &exchange{router: r, target: t}, ctx: ctx}
 	body := io.LimitReader(resp.Body, maxList)
 	if no := a.judge(resp, body); no != nil {
 		return nil, no

@@ -66,7 +66,7 @@ func (a *attempt) relayWhole(resp *http.Response, body io.Reader) *refusal {
 
 // relayStream passes an answer on line by line, as it arrives.
 func (a *attempt) relayStream(resp *http.Response, body *patient) *refusal {
-	lines := bufio.NewReaderSize(body, lineSize)
+	lines := bufio.NewReaderSize(body, smallest)
 	ended := false
 	var long []byte
 	for {
@@ -89,8 +89,9 @@ func (a *attempt) relayStream(resp *http.Response, body *patient) *refusal {
 	}
 }
 
-// lineSize is what most lines have room in: many streams are open at once.
-const lineSize = 2 << 10
+// smallest is a buffer in which most lines have room: many streams are open at
+// once.
+const smallest = 1 << 10
 
 // nextLine reads to the end of a line. It is valid until the next one; its
 // length is bounded by the answer's.

@@ -117,8 +117,8 @@ func New(cfg Config) *Router {
 		MaxIdleConnsPerHost:    128,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
-		ReadBufferSize:         lineSize, // each open stream has them
-		WriteBufferSize:        lineSize,
+		ReadBufferSize:         2 * smallest, // each open stream has them
+		WriteBufferSize:        smallest,
 	}
 	return r
 }
