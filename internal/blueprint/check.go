@@ -55,6 +55,14 @@ func (m Manifest) check() error {
 			return fmt.Errorf("file %q: media type %q in the wrong place", clip(blob.Title), clip(blob.MediaType))
 		}
 	}
+	if (m.Debian != nil) != (m.Base == Debianed) {
+		return fmt.Errorf("base %q: its packages are missing, or they are no part of it", m.Base)
+	}
+	if m.Debian != nil {
+		if err := m.Debian.check(); err != nil {
+			return err
+		}
+	}
 	if m.Packages != nil {
 		return m.Packages.check()
 	}
@@ -96,8 +104,8 @@ func (i Identity) check() error {
 	if _, err := time.Parse(time.DateOnly, i.Published); err != nil {
 		return fmt.Errorf("published %q: want YYYY-MM-DD", clip(i.Published))
 	}
-	if i.Base != System {
-		return fmt.Errorf("base %q: want %s", clip(string(i.Base)), System)
+	if i.Base != System && i.Base != Debianed {
+		return fmt.Errorf("base %q: want %s or %s", clip(string(i.Base)), System, Debianed)
 	}
 	if len(i.Platforms) == 0 {
 		return fmt.Errorf("platforms: want at least one, like linux/amd64")

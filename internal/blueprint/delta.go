@@ -64,6 +64,15 @@ func (a Artifact) properties() (map[string]string, error) {
 	for _, s := range m.Seeds {
 		p["file "+s.Path] = s.Mode + " " + s.File.Digest.Short()
 	}
+	debs, err := a.Debs()
+	if err != nil {
+		return nil, err
+	}
+	for architecture, all := range debs.Packages {
+		for _, d := range all {
+			p["package "+d.Name+" ("+architecture+")"] = d.Version + " " + d.Digest.Short()
+		}
+	}
 	if m.Packages == nil {
 		return p, nil
 	}

@@ -17,6 +17,7 @@ type Manifest struct {
 	Identity
 	Policies Policies  `json:"policies"`
 	Seeds    []Seed    `json:"seeds,omitempty"`
+	Debian   *Debian   `json:"debian,omitempty"` // where Base is that
 	Packages *Packages `json:"packages,omitempty"`
 	// Layers are archives of files (tar, gzip) that are unpacked into
 	// ContentDir, one over the other; no two may bring the same file.
@@ -59,13 +60,21 @@ type Identity struct {
 // Base is what lies under the blueprint's own files.
 type Base string
 
-// System is this machine's /usr: the only base that is not pinned.
-const System Base = "system"
+// The bases that there are.
+const (
+	// System is this machine's /usr: the only one that is not pinned.
+	System Base = "system"
+	// Debianed is a /usr of Debian packages, the same on every machine.
+	Debianed Base = "debian"
+)
 
 // Describe says it for people.
 func (b Base) Describe() string {
-	if b == System {
+	switch b {
+	case System:
 		return "this machine's /usr, not pinned"
+	case Debianed:
+		return "Debian packages, each pinned by its SHA-256"
 	}
 	return string(b)
 }
@@ -154,6 +163,9 @@ func (m Manifest) Blobs() []Blob {
 	all := []Blob{m.Policies.Network, m.Policies.Inference}
 	for _, seed := range m.Seeds {
 		all = append(all, seed.File)
+	}
+	if m.Debian != nil {
+		all = append(all, m.Debian.Lock)
 	}
 	if m.Packages != nil {
 		all = append(all, m.Packages.Lock)

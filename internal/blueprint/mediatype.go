@@ -9,6 +9,7 @@ const (
 	TypeSeed          = "application/vnd.nemoclaw.seed.v1"
 	TypeAddition      = "application/vnd.nemoclaw.addition.v1"
 	TypeNpmLock       = "application/vnd.nemoclaw.npm-lock.v3+json"
+	TypeDebianLock    = "application/vnd.nemoclaw.debian-lock.v1+json"
 	TypeLayer         = "application/vnd.nemoclaw.layer.v1.tar+gzip"
 	TypeImage         = "application/vnd.oci.image.manifest.v1+json"
 )
@@ -21,5 +22,5 @@ const MaxBlob = 16 << 20
 const MaxLayer = 192 << 20
 
 var mediaTypes = map[string]bool{
-	TypeManifest: true, TypeNetworkPolicy: true, TypeInference: true, TypeSeed: true, TypeAddition: true, TypeNpmLock: true, TypeLayer: true,
+	TypeManifest: true, TypeNetworkPolicy: true, TypeInference: true, TypeSeed: true, TypeAddition: true, TypeNpmLock: true, TypeDebianLock: true, TypeLayer: true,
 }

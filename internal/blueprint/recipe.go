@@ -34,7 +34,19 @@ type recipe struct {
 		File string `yaml:"file"`
 	} `yaml:"files"`
 	// Run are commands, each with its arguments, that make more files.
-	Run      [][]string `yaml:"run"`
+	Run [][]string `yaml:"run"`
+	// Debian is where the base is that. Suites, Want and Without are what
+	// `blueprint lock` makes the lock of, and go into nothing else.
+	Debian *struct {
+		Suites   []string `yaml:"suites"`
+		Want     []string `yaml:"want"`
+		Without  []string `yaml:"without"`
+		Lock     string   `yaml:"lock"`
+		Leave    []string `yaml:"leave"`
+		Links    []Link   `yaml:"links"`
+		Download int64    `yaml:"download"`
+		Unpacked int64    `yaml:"unpacked"`
+	} `yaml:"debian"`
 	Packages *struct {
 		Lock      string `yaml:"lock"`
 		Additions []struct {
@@ -67,6 +79,19 @@ func BuildWith(dir, tree fs.FS) (Artifact, error) {
 	if (tree == nil) != (len(r.Run) == 0) {
 		return Artifact{}, fmt.Errorf("build %s: the recipe runs commands, and there is nothing that they made, or the other way round", r.Ref())
 	}
+	return r.build(dir, tree)
+}
+
+// BuildUnder is Build of the recipe as if it ran no commands: what those run on.
+func BuildUnder(dir fs.FS) (Artifact, error) {
+	r, err := readRecipe(dir)
+	if err != nil {
+		return Artifact{}, err
+	}
+	return r.build(dir, nil)
+}
+
+func (r recipe) build(dir, tree fs.FS) (Artifact, error) {
 	files := shelf{dir: dir, files: map[Digest][]byte{}}
 	m := Manifest{Format: r.Format, Identity: r.Identity}
 	m.Policies.Network = files.blob(r.Policies.Network, TypeNetworkPolicy)
@@ -74,6 +99,9 @@ func BuildWith(dir, tree fs.FS) (Artifact, error) {
 	for _, seed := range r.Seeds {
 		file := files.blob(seed.File, TypeSeed)
 		m.Seeds = append(m.Seeds, Seed{Path: seed.Path, Mode: seed.Mode, Fill: seed.Fill, File: file})
+	}
+	if d := r.Debian; d != nil {
+		m.Debian = &Debian{Lock: files.blob(d.Lock, TypeDebianLock), Leave: d.Leave, Links: d.Links, Download: d.Download, Unpacked: d.Unpacked}
 	}
 	if p := r.Packages; p != nil {
 		m.Packages = &Packages{Lock: files.blob(p.Lock, TypeNpmLock), Removals: p.Removals, Download: p.Download, Unpacked: p.Unpacked}
@@ -123,12 +151,22 @@ func (a Artifact) rehearse() error {
 	if err != nil {
 		return fmt.Errorf("build %s: %w", a.Manifest.Ref(), err)
 	}
+	debs, err := a.Debs()
+	if err != nil {
+		return fmt.Errorf("build %s: %w", a.Manifest.Ref(), err)
+	}
 	for _, name := range a.Manifest.Platforms {
 		platform, err := ParsePlatform(name)
 		if err != nil {
 			return err
 		}
 		if _, err := lock.For(platform); err != nil {
+			return fmt.Errorf("build %s: %w", a.Manifest.Ref(), err)
+		}
+		if a.Manifest.Debian == nil {
+			continue
+		}
+		if _, err := debs.For(platform); err != nil {
 			return fmt.Errorf("build %s: %w", a.Manifest.Ref(), err)
 		}
 	}

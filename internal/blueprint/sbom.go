@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
+	"maps"
+	"net/url"
+	"slices"
 	"strings"
 
 	cdx "github.com/CycloneDX/cyclonedx-go"
@@ -37,6 +40,18 @@ func (a Artifact) SBOM() ([]byte, error) {
 			BOMRef: p.Path, Type: cdx.ComponentTypeLibrary, Name: p.Name, Version: p.Version,
 			PackageURL: fmt.Sprintf("pkg:npm/%s@%s", strings.Replace(p.Name, "@", "%40", 1), p.Version), Hashes: hashes(p.Integrity),
 		})
+	}
+	debs, err := a.Debs()
+	if err != nil {
+		return nil, err
+	}
+	for _, architecture := range slices.Sorted(maps.Keys(debs.Packages)) {
+		for _, d := range debs.Packages[architecture] {
+			parts = append(parts, cdx.Component{
+				BOMRef: d.Path, Type: cdx.ComponentTypeLibrary, Name: d.Name, Version: d.Version,
+				PackageURL: fmt.Sprintf("pkg:deb/debian/%s@%s?arch=%s", d.Name, url.PathEscape(d.Version), architecture), Hashes: hashes(d.Digest),
+			})
+		}
 	}
 	bom.Components = &parts
 	var out bytes.Buffer

@@ -51,6 +51,22 @@ var javaStores = []string{
 	"/etc/pki/ca-trust/extracted/java/cacerts",
 }
 
+// Apart is c for a sandbox that stands on another /usr than the machine's: what
+// lies in there is read now, and the machine's further places are not its.
+func (c Certificates) Apart() Certificates {
+	out := Certificates{Bundle: c.Bundle}
+	for _, f := range c.Files {
+		if strings.HasPrefix(path.Clean(f.Link), "/usr/") {
+			data, _ := os.ReadFile(f.Link) // what cannot be read has none
+			if f.Link, f.Data = "", public(data); f.Data == nil {
+				continue
+			}
+		}
+		out.Files = append(out.Files, f)
+	}
+	return out
+}
+
 // TrustedCertificates reads what the machine trusts.
 func TrustedCertificates() Certificates {
 	var c Certificates

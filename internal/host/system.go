@@ -2,9 +2,50 @@ package host
 
 import (
 	"os"
+	"path"
+	"path/filepath"
 
 	"github.com/nemoclaw/nemoclaw/internal/plan"
 )
+
+// Pinned is a base that lies unpacked at root: usr, and what of its etc programs
+// need. It says nothing of the machine but the local time.
+func Pinned(root string) plan.System {
+	s := plan.System{Root: root, Folders: []string{"/usr"}, Links: map[string]string{}}
+	for _, d := range plan.SystemFolders {
+		if fi, err := os.Lstat(filepath.Join(root, "usr", d)); d != "/usr" && err == nil && fi.IsDir() {
+			s.Links[d] = "usr" + d
+		}
+	}
+	for _, p := range plan.EtcWanted {
+		source := filepath.Join(root, p)
+		fi, err := os.Lstat(source)
+		if err == nil && fi.Mode()&os.ModeSymlink != 0 {
+			// os-release is one. What leads out of the base is none of ours: it
+			// would be a file of this machine.
+			source, fi, err = linked(root, p)
+		}
+		if err == nil && (fi.Mode().IsRegular() || fi.IsDir()) {
+			s.Etc = append(s.Etc, plan.EtcEntry{Path: p, Source: source, Folder: fi.IsDir()})
+		}
+	}
+	s.Localtime, _ = os.ReadFile("/etc/localtime") // absent is UTC
+	return s
+}
+
+// linked looks up, without following anything more, what the link at p leads to.
+func linked(root, p string) (string, os.FileInfo, error) {
+	to, err := os.Readlink(filepath.Join(root, p))
+	if err != nil {
+		return "", nil, err
+	}
+	if !path.IsAbs(to) {
+		to = path.Join(path.Dir(p), to)
+	}
+	at := filepath.Join(root, path.Join("/", to))
+	fi, err := os.Lstat(at)
+	return at, fi, err
+}
 
 // System reads the host's own layout, from which a sandbox on the machine's
 // /usr is built.

@@ -58,7 +58,7 @@ func mounts(in Input) []spec.Mount {
 func systemMounts(s System) []spec.Mount {
 	var m []spec.Mount
 	for _, d := range s.Folders {
-		m = append(m, spec.Mount{Kind: spec.Bind, Source: d, Target: d, ReadOnly: true, Links: true})
+		m = append(m, spec.Mount{Kind: spec.Bind, Source: path.Join(s.Root, d), Target: d, ReadOnly: true, Links: true})
 	}
 	for _, l := range slices.Sorted(maps.Keys(s.Links)) {
 		m = append(m, spec.Mount{Kind: spec.Symlink, Source: s.Links[l], Target: l})
@@ -86,7 +86,7 @@ func etcMounts(in Input) []spec.Mount {
 			}
 		}
 		if in.Trust == nil || e.Path != CertificateFolder {
-			m = append(m, shown(e.Path, e.Path))
+			m = append(m, shown(e.source(), e.Path))
 		}
 	}
 	return append(m, in.Trust.mounts(in.System)...)

@@ -14,7 +14,7 @@ func input() Input {
 		System: System{
 			Folders: []string{"/usr"},
 			Links:   map[string]string{"/bin": "usr/bin", "/lib": "usr/lib"},
-			Etc:     []EtcEntry{{"/etc/ssl/certs", true}, {"/etc/ld.so.cache", false}},
+			Etc:     []EtcEntry{{Path: "/etc/ssl/certs", Folder: true}, {Path: "/etc/ld.so.cache"}},
 		},
 		Workspace: "/home/me/.nemoclaw/my-assistant/workspace",
 		Limits:    Limits{Pids: 1024, Files: 4096, TmpBytes: 1 << 30},

@@ -1,8 +1,10 @@
 package plan
 
-// System is the part of the host's own file tree that a sandbox on the
-// machine's /usr is built from.
+// System is the tree of programs that a sandbox is built on: the machine's own,
+// or a pinned base that takes its place.
 type System struct {
+	// Root is the host's folder in which Folders lie; "" is its root.
+	Root string
 	// Links are the top-level symbolic links of a merged /usr, such as
 	// "/bin" → "usr/bin".
 	Links map[string]string
@@ -14,16 +16,24 @@ type System struct {
 	Localtime []byte
 }
 
-// EtcEntry is a file or folder of the host's /etc.
+// EtcEntry is a file or folder of /etc.
 type EtcEntry struct {
-	Path   string
+	Path   string // inside
+	Source string // on the host; "" is Path
 	Folder bool
+}
+
+func (e EtcEntry) source() string {
+	if e.Source != "" {
+		return e.Source
+	}
+	return e.Path
 }
 
 // SystemFolders are where a Linux system keeps its programs.
 var SystemFolders = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"}
 
-// EtcWanted are the files and folders of the host's /etc that programs need
+// EtcWanted are the files and folders of /etc that programs need
 // and that say nothing about the operator. All others do not exist inside.
 var EtcWanted = []string{
 	"/etc/alternatives", // Debian's symbolic links into /usr

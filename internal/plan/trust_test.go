@@ -12,7 +12,7 @@ import (
 // machine's programs look; the machine's own is not bound under it.
 func TestTrust(t *testing.T) {
 	in := input()
-	in.System.Etc = append(in.System.Etc, EtcEntry{"/etc/pki/ca-trust/extracted", true})
+	in.System.Etc = append(in.System.Etc, EtcEntry{Path: "/etc/pki/ca-trust/extracted", Folder: true})
 	in.Trust = &Trust{
 		Folder: "/state/x/trust/certs", Bundle: "ca-certificates.crt", Java: "java/cacerts",
 		Bundles:    []string{"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/var/lib/ca-certificates/ca-bundle.pem"},

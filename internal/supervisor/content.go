@@ -14,6 +14,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/confine/filter"
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 	"github.com/nemoclaw/nemoclaw/internal/control"
+	"github.com/nemoclaw/nemoclaw/internal/host"
 	"github.com/nemoclaw/nemoclaw/internal/plan"
 	"github.com/nemoclaw/nemoclaw/internal/proxy"
 	"github.com/nemoclaw/nemoclaw/internal/secret"
@@ -83,6 +84,14 @@ func fetchBy(way *proxy.Proxy, credential string, place state.Sandbox) func(*url
 		}
 		return way.For(u, word), nil
 	}
+}
+
+// system is the tree that the sandbox stands on.
+func (c content) system() plan.System {
+	if c.Base != "" {
+		return host.Pinned(c.Base)
+	}
+	return host.System()
 }
 
 // environment is what the blueprint adds to the plan's.

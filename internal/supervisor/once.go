@@ -33,6 +33,7 @@ type Once struct {
 	Env        []string // "KEY=value", beside the plan's
 	PolicyFile string   // "" denies everything
 	Mounts     []state.Mount
+	Base       string // the folder of a pinned base; "" stands on the machine's /usr
 	TTY        bool
 	// Signals are the command's; one that comes before it runs ends the start.
 	// They are the caller's to begin, early, since that takes 0.3 ms. May be nil.
@@ -43,6 +44,13 @@ type Once struct {
 	Secret func(name string) ([]byte, error)
 	// Refused takes what was refused, when the command has ended. May be nil.
 	Refused func([]audit.Event)
+}
+
+func (o Once) system() plan.System {
+	if o.Base != "" {
+		return host.Pinned(o.Base)
+	}
+	return host.System()
 }
 
 // denyAll is the policy of a command without one.
@@ -137,7 +145,7 @@ type once struct {
 }
 
 func (k *once) start(ctx context.Context, o Once, rules *policy.Policy, dir string) error {
-	in := plan.Input{Name: "run", System: host.System(), Workspace: dir, Limits: plan.Limits{Files: 4096, TmpBytes: 1 << 30}}
+	in := plan.Input{Name: "run", System: o.system(), Workspace: dir, Limits: plan.Limits{Files: 4096, TmpBytes: 1 << 30}}
 	for _, m := range o.Mounts {
 		in.Mounts = append(in.Mounts, plan.Mount{Host: m.Host, Target: m.Sandbox, ReadOnly: m.ReadOnly})
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/audit"
 	"github.com/nemoclaw/nemoclaw/internal/cgroup"
 	"github.com/nemoclaw/nemoclaw/internal/control"
-	"github.com/nemoclaw/nemoclaw/internal/host"
 	"github.com/nemoclaw/nemoclaw/internal/launch"
 	"github.com/nemoclaw/nemoclaw/internal/plan"
 	"github.com/nemoclaw/nemoclaw/internal/proxy"
@@ -98,7 +97,7 @@ func prepare(ctx context.Context, place state.Sandbox, progress func(string)) (*
 	if err := os.MkdirAll(place.RunDir(), 0o700); err != nil {
 		return nil, fmt.Errorf("make %s: %w", place.RunDir(), err)
 	}
-	if k.ca, k.trust, err = openAuthority(place, set.Name, k.began); err != nil {
+	if k.ca, k.trust, err = openAuthority(place, set.Name, k.content.Base != "", k.began); err != nil {
 		return nil, err
 	}
 	if k.log, err = openAgentLog(place.AgentLog()); err != nil {
@@ -133,7 +132,7 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 	if err = k.openNotes(); err != nil {
 		return err
 	}
-	spec, err := plan.Make(k.planInput(host.System()))
+	spec, err := plan.Make(k.planInput(k.content.system()))
 	if err != nil {
 		return err
 	}

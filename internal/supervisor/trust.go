@@ -19,7 +19,7 @@ import (
 // openAuthority takes the sandbox's certificate authority, made at its first
 // start and anew long before its end, and lays out what its programs trust. It
 // runs before this process is confined: the key is in memory from then on.
-func openAuthority(place state.Sandbox, name string, now time.Time) (*authority.Authority, *plan.Trust, error) {
+func openAuthority(place state.Sandbox, name string, pinned bool, now time.Time) (*authority.Authority, *plan.Trust, error) {
 	file, err := readOwn(place.AuthorityFile())
 	var a *authority.Authority
 	if err == nil {
@@ -31,7 +31,11 @@ func openAuthority(place state.Sandbox, name string, now time.Time) (*authority.
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", place.AuthorityFile(), err)
 	}
-	t, err := layTrust(place.TrustDir(), a, host.TrustedCertificates())
+	trusted := host.TrustedCertificates()
+	if pinned {
+		trusted = trusted.Apart()
+	}
+	t, err := layTrust(place.TrustDir(), a, trusted)
 	return a, t, err
 }
 

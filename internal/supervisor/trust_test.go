@@ -20,18 +20,18 @@ func TestOpenAuthority(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	first, trust, err := openAuthority(place, "mine", now)
+	first, trust, err := openAuthority(place, "mine", false, now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(place.AuthorityFile()); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v: want mode 0600", info, err)
 	}
-	again, _, err := openAuthority(place, "mine", now)
+	again, _, err := openAuthority(place, "mine", false, now)
 	if err != nil || !bytes.Equal(again.Certificate(), first.Certificate()) {
 		t.Errorf("another one at the second start: %v", err)
 	}
-	later, _, err := openAuthority(place, "mine", now.Add(400*24*time.Hour))
+	later, _, err := openAuthority(place, "mine", false, now.Add(400*24*time.Hour))
 	if err != nil || bytes.Equal(later.Certificate(), first.Certificate()) {
 		t.Errorf("not made anew: %v", err)
 	}
@@ -44,7 +44,7 @@ func TestOpenAuthority(t *testing.T) {
 	if err := os.Chmod(place.AuthorityFile(), 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := openAuthority(place, "mine", now); err == nil || !strings.Contains(err.Error(), "others can reach it") {
+	if _, _, err := openAuthority(place, "mine", false, now); err == nil || !strings.Contains(err.Error(), "others can reach it") {
 		t.Errorf("exposed: %v", err)
 	}
 }

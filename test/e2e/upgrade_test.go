@@ -14,7 +14,8 @@ import (
 const upgrading = 10 * time.Minute
 
 // TestUpgradeOfALiveOpenClaw: an OpenClaw that has been spoken to is upgraded
-// while it runs, goes on with the same session, and goes back.
+// while it runs, onto a base that is pinned too, goes on with the same session,
+// and goes back.
 func TestUpgradeOfALiveOpenClaw(t *testing.T) {
 	h := newHome(t)
 	h.store()
@@ -32,11 +33,11 @@ func TestUpgradeOfALiveOpenClaw(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), upgrading)
 	defer cancel()
 	began := time.Now()
-	if r := h.runFor(ctx, nil, "claw", "upgrade", "--blueprint", "v0.2.0"); r.code != 0 || !strings.Contains(r.out, "Changes in v0.2.0") {
+	if r := h.runFor(ctx, nil, "claw", "upgrade", "--blueprint", "v0.3.0"); r.code != 0 || !strings.Contains(r.out, "Changes in v0.3.0") {
 		t.Fatal(r)
 	}
 	t.Logf("upgraded in %s", time.Since(began).Round(time.Second))
-	if st := b.status(); !st.Healthy || st.Blueprint.Version != "0.2.0" || !st.Blueprint.Verified {
+	if st := b.status(); !st.Healthy || st.Blueprint.Version != "0.3.0" || !st.Blueprint.Verified {
 		t.Errorf("%+v", st)
 	}
 	b.talks(c, before, sum)

@@ -60,7 +60,7 @@ func (s *Store) Add(ctx context.Context, a blueprint.Artifact, accept Accept) er
 	if err := s.Admits(a.Manifest.Ref(), a.Digest, accept); err != nil {
 		return err
 	}
-	if err := s.make(); err != nil {
+	if err := s.makeFolders(); err != nil {
 		return err
 	}
 	unlock, err := lock(ctx, s.path("locks", "all"), unix.LOCK_SH, nil)

@@ -32,7 +32,7 @@ func (s *Store) Clear(ctx context.Context, keep []blueprint.Digest) (Cleared, er
 	if _, err := os.Lstat(s.dir); errors.Is(err, fs.ErrNotExist) {
 		return Cleared{}, nil
 	}
-	if err := s.make(); err != nil {
+	if err := s.makeFolders(); err != nil {
 		return Cleared{}, err
 	}
 	unlock, err := lock(ctx, s.path("locks", "all"), unix.LOCK_EX, nil)
@@ -40,7 +40,7 @@ func (s *Store) Clear(ctx context.Context, keep []blueprint.Digest) (Cleared, er
 		return Cleared{}, err
 	}
 	defer unlock()
-	c := clearing{store: s, files: map[string]bool{}, content: map[string]bool{}}
+	c := clearing{store: s, files: map[string]bool{}, content: map[string]bool{}, roots: map[string]bool{}}
 	for _, d := range keep {
 		if err := c.keep(ctx, d); err != nil {
 			return c.done, err
@@ -69,9 +69,16 @@ func (s *Store) Prune(ctx context.Context, keep []blueprint.Digest) (Cleared, er
 		return Cleared{}, err
 	}
 	defer unlock()
-	c := clearing{store: s, digests: keep, files: map[string]bool{}, content: map[string]bool{}}
+	c := clearing{store: s, files: map[string]bool{}, content: map[string]bool{}, roots: map[string]bool{}}
 	for _, d := range keep {
-		c.content[s.contentName(d)] = true
+		a, err := s.pinned(blueprint.Ref{Digest: d})
+		if err != nil {
+			return c.done, err // what it stands on is not known, so nothing is removed
+		}
+		for _, one := range trees(a.Manifest, d) {
+			c.roots[one.Hex()] = true
+			c.content[s.contentName(one)] = true
+		}
 	}
 	return c.done, errors.Join(c.trees(), c.sweep("partial"), c.sweep("blobs", "sha512"))
 }
@@ -82,6 +89,7 @@ type clearing struct {
 	digests []blueprint.Digest
 	files   map[string]bool // blobs that stay
 	content map[string]bool // folders of content that stay
+	roots   map[string]bool // what other platforms' folders of content are for
 	done    Cleared
 }
 
@@ -96,16 +104,32 @@ func (c *clearing) keep(ctx context.Context, d blueprint.Digest) error {
 	if _, err := c.store.open(d); err == nil {
 		c.digests = append(c.digests, d)
 		c.files[d.Hex()] = true
+		for _, one := range trees(a.Manifest, d) {
+			c.roots[one.Hex()] = true
+		}
 		for digest := range a.Blobs {
 			c.files[digest.Hex()] = true
 		}
+	}
+	for _, one := range trees(a.Manifest, d) {
+		if err := c.keepTree(ctx, one, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepTree marks what was unpacked, or puts it aside.
+func (c *clearing) keepTree(ctx context.Context, d blueprint.Digest, name string) error {
+	if c.content[c.store.contentName(d)] {
+		return nil // another blueprint's base too
 	}
 	found, err := c.store.unpacked(d)
 	if errors.Is(err, errNoContent) {
 		return nil
 	}
 	if err == nil {
-		err = c.store.verify(ctx, Content{Dir: found.tree(), Tree: found.Index}, nil)
+		err = c.store.verify(ctx, found, nil)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -138,7 +162,7 @@ func (c *clearing) trees() error {
 	for _, e := range entries {
 		digits, _, _ := strings.Cut(e.Name(), "-")
 		other := e.Name() != c.store.contentName(blueprint.Digest("sha256:"+digits)) &&
-			slices.ContainsFunc(c.digests, func(d blueprint.Digest) bool { return d.Hex() == digits })
+			c.roots[digits]
 		if c.content[e.Name()] || other {
 			continue
 		}

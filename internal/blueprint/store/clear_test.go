@@ -76,7 +76,7 @@ func TestClearSweeps(t *testing.T) {
 	r.usualPackages()
 	dir := t.TempDir()
 	s := r.store(dir)
-	if err := s.make(); err != nil {
+	if err := s.makeFolders(); err != nil {
 		t.Fatal(err)
 	}
 	half := s.path("content", newPrefix+s.contentName(r.artifact("1.0.0").Digest)+"-123", treeName)

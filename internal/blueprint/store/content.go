@@ -34,7 +34,7 @@ const (
 // record says what the folder beside it holds.
 type record struct {
 	Format    int              `json:"format"`
-	Blueprint string           `json:"blueprint"` // NAME@VERSION, for people
+	Blueprint string           `json:"blueprint"` // NAME@VERSION for which it was made, for people
 	Digest    blueprint.Digest `json:"digest"`
 	Platform  string           `json:"platform"`
 	Index     blueprint.Digest `json:"index"` // of the file named index
@@ -96,28 +96,38 @@ func (n *NoRoom) Hint() string {
 }
 
 // room asks before the work begins whether it can end.
-func (s *Store) room(m blueprint.Manifest) error {
+func (s *Store) room(need int64) error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(s.dir, &st); err != nil {
 		return nil // the writes will tell
 	}
-	have, need := int64(st.Bavail)*st.Bsize, int64(0)
+	if have := int64(st.Bavail) * st.Bsize; have < need {
+		return &NoRoom{Dir: s.dir, Need: need, Have: have}
+	}
+	return nil
+}
+
+// contentSize is what the content of m needs on disk.
+func contentSize(m blueprint.Manifest) (need int64) {
 	if p := m.Packages; p != nil {
 		need = p.Download + p.Unpacked
 	}
 	for _, l := range m.Layers {
 		need += 3 * l.Size // a guess, since nothing says it; the writes will tell
 	}
-	if have < need {
-		return &NoRoom{Dir: s.dir, Need: need, Have: have}
-	}
-	return nil
+	return need
 }
 
-// unpackAll makes the content of a under another name, syncs it and renames it.
-// The caller holds the blueprint's lock.
-func (s *Store) unpackAll(ctx context.Context, a blueprint.Artifact, packages []blueprint.Package, p Progress) (err error) {
-	name := s.contentName(a.Digest)
+// unpackAll makes the content of a. The caller holds the blueprint's lock.
+func (s *Store) unpackAll(ctx context.Context, a blueprint.Artifact, packages []blueprint.Package, p Progress) error {
+	return s.make(ctx, a, a.Digest, p, Step{Phase: Unpacking, FilesTotal: len(packages), BytesTotal: unpackedSize(a.Manifest)},
+		func(dir string, m *meter) ([]entry, error) { return s.fill(ctx, dir, a, packages, m) })
+}
+
+// make makes the tree that fill fills under another name, syncs it and renames
+// it to digest's. The caller holds digest's lock.
+func (s *Store) make(ctx context.Context, a blueprint.Artifact, digest blueprint.Digest, p Progress, first Step, fill func(dir string, m *meter) ([]entry, error)) (err error) {
+	name := s.contentName(digest)
 	s.sweep(name)
 	dir, err := os.MkdirTemp(s.path("content"), newPrefix+name+"-")
 	if err != nil {
@@ -128,13 +138,13 @@ func (s *Store) unpackAll(ctx context.Context, a blueprint.Artifact, packages []
 			os.RemoveAll(dir)
 		}
 	}()
-	m, end := start(ctx, p, Step{Phase: Unpacking, FilesTotal: len(packages), BytesTotal: unpackedSize(a.Manifest)})
+	m, end := start(ctx, p, first)
 	defer func() { end(err) }()
-	entries, err := s.fill(ctx, dir, a, packages, m)
+	entries, err := fill(dir, m)
 	if err != nil {
 		return err
 	}
-	if err := s.describe(dir, a, entries); err != nil {
+	if err := s.describe(dir, a, digest, entries); err != nil {
 		return err
 	}
 	if err := syncTree(dir); err != nil {
@@ -304,10 +314,10 @@ func (s *Store) largestFirst(packages []blueprint.Package) []blueprint.Package {
 }
 
 // describe writes the index and the record.
-func (s *Store) describe(dir string, a blueprint.Artifact, entries []entry) error {
+func (s *Store) describe(dir string, a blueprint.Artifact, digest blueprint.Digest, entries []entry) error {
 	index := encodeTree(entries)
 	r := record{
-		Format: recordFormat, Blueprint: a.Manifest.Ref().String(), Digest: a.Digest,
+		Format: recordFormat, Blueprint: a.Manifest.Ref().String(), Digest: digest,
 		Platform: s.platform.String(), Index: blueprint.Sum(index),
 	}
 	for _, e := range entries {

@@ -25,7 +25,7 @@ func (s *Store) Ensure(ctx context.Context, ref blueprint.Ref, p Progress) (Cont
 	if err := a.Manifest.RunsOn(s.platform); err != nil {
 		return Content{}, err
 	}
-	if err := s.make(); err != nil {
+	if err := s.makeFolders(); err != nil {
 		return Content{}, err
 	}
 	waiting := func() {
@@ -62,7 +62,15 @@ func (s *Store) lockFor(ctx context.Context, a blueprint.Artifact, waiting func(
 // ready gives the content of a, made now if it is not here.
 func (s *Store) ready(ctx context.Context, a blueprint.Artifact, p Progress) (Content, error) {
 	c := Content{Manifest: a.Manifest, Digest: a.Digest, Artifact: a}
+	under, err := s.base(ctx, a, p)
+	if err != nil {
+		return Content{}, err
+	}
+	if under.dir != "" {
+		c.Base, c.base = under.tree(), under
+	}
 	if !a.Manifest.HasContent() {
+		c.Tree = c.seal()
 		return c, nil
 	}
 	found, err := s.unpacked(a.Digest)
@@ -75,8 +83,9 @@ func (s *Store) ready(ctx context.Context, a blueprint.Artifact, p Progress) (Co
 	if err != nil {
 		return Content{}, err
 	}
-	c.Dir, c.Tree = found.tree(), found.Index
-	return c, s.verify(ctx, c, p)
+	c.Dir, c.content = found.tree(), found
+	c.Tree = c.seal()
+	return c, s.verify(ctx, found, p)
 }
 
 // build fetches and unpacks.
@@ -85,18 +94,23 @@ func (s *Store) build(ctx context.Context, a blueprint.Artifact, p Progress) err
 	if err != nil {
 		return err
 	}
-	packages, err := lock.For(s.platform)
+	packages, err := lock.For(s.platformOf(a.Manifest))
 	if err != nil {
 		return err
 	}
-	if err := s.room(a.Manifest); err != nil {
+	if err := s.room(contentSize(a.Manifest)); err != nil {
 		return err
 	}
 	if len(packages) == 0 {
 		return s.unpackAll(ctx, a, nil, p)
 	}
 	m, end := start(ctx, p, Step{Phase: Fetching, FilesTotal: len(packages), BytesTotal: a.Manifest.Packages.Download})
-	err = s.fetch(ctx, packages, m)
+	from := source{find: s.registry}
+	var parcels []parcel
+	for _, one := range packages {
+		parcels = append(parcels, from.parcel(one))
+	}
+	err = s.fetch(ctx, parcels, m)
 	end(err)
 	if err != nil {
 		return err

@@ -207,7 +207,7 @@ func TestEnsureContinuesPartial(t *testing.T) {
 			}
 			dir := t.TempDir()
 			s := r.store(dir)
-			if err := s.make(); err != nil {
+			if err := s.makeFolders(); err != nil {
 				t.Fatal(err)
 			}
 			body := r.tarballs["a@1.0.0"]

@@ -25,33 +25,38 @@ const (
 	stalled   = 30 * time.Second // without a byte, a download is begun again
 )
 
-// fetch brings every package into the cache and checks those that are there
+// parcel is one thing to fetch; what its bytes are is known before they come.
+type parcel struct {
+	name string // for people: NAME@VERSION
+	sum  blueprint.Digest
+	open func(ctx context.Context, offset int64) (registry.Tarball, error)
+}
+
+// fetch brings every parcel into the cache and checks those that are there
 // already: when it returns nil, each blob has been read whole and is right.
-func (s *Store) fetch(ctx context.Context, packages []blueprint.Package, m *meter) error {
+func (s *Store) fetch(ctx context.Context, parcels []parcel, m *meter) error {
 	once := map[blueprint.Digest]bool{}
-	from := source{find: s.registry}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
-	for _, p := range packages {
-		if once[p.Integrity] {
+	for _, p := range parcels {
+		if once[p.sum] {
 			m.file()
 			continue
 		}
-		once[p.Integrity] = true
+		once[p.sum] = true
 		group.Go(func() error {
-			d := download{store: s, from: &from, meter: m, pkg: p}
+			d := download{store: s, meter: m, parcel: p}
 			return d.run(ctx)
 		})
 	}
 	return group.Wait()
 }
 
-// download is one package on its way into the cache.
+// download is one parcel on its way into the cache.
 type download struct {
+	parcel
 	store *Store
-	from  *source
 	meter *meter
-	pkg   blueprint.Package
 
 	file    *os.File  // partial/HEX, locked
 	hash    hash.Hash // of the first at bytes of file
@@ -74,7 +79,7 @@ func (d *download) run(ctx context.Context) error {
 	if have, err := d.cached(); have || err != nil {
 		return err // another process was quicker
 	}
-	d.meter.item(d.pkg.String())
+	d.meter.item(d.name)
 	if err := d.read(ctx); err != nil {
 		return err
 	}
@@ -83,7 +88,7 @@ func (d *download) run(ctx context.Context) error {
 
 // cached says whether the blob is in the cache; there, it must be right.
 func (d *download) cached() (bool, error) {
-	file, err := openBlob(d.store.blobPath(d.pkg.Integrity))
+	file, err := openBlob(d.store.blobPath(d.sum))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -91,13 +96,13 @@ func (d *download) cached() (bool, error) {
 		return false, err
 	}
 	defer file.Close()
-	h := d.pkg.Integrity.New()
+	h := d.sum.New()
 	n, err := io.Copy(h, file)
 	if err != nil {
 		return false, err
 	}
-	if got := blueprint.Finish(h); got != d.pkg.Integrity {
-		return false, &blueprint.Mismatch{What: "cached package " + d.pkg.String(), Want: d.pkg.Integrity, Got: got}
+	if got := blueprint.Finish(h); got != d.sum {
+		return false, &blueprint.Mismatch{What: "cached package " + d.name, Want: d.sum, Got: got}
 	}
 	d.meter.had(n)
 	d.meter.file()
@@ -107,11 +112,11 @@ func (d *download) cached() (bool, error) {
 // begin opens and locks partial/HEX, and hashes what an interrupted download
 // left in it.
 func (d *download) begin(ctx context.Context) error {
-	name := d.store.path("partial", d.pkg.Integrity.Hex())
+	name := d.store.path("partial", d.sum.Hex())
 	for {
 		file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 		if err != nil {
-			return fmt.Errorf("fetch %s: %w", d.pkg, err)
+			return fmt.Errorf("fetch %s: %w", d.name, err)
 		}
 		if err := flock(ctx, file, unix.LOCK_EX, nil); err != nil {
 			return err
@@ -120,7 +125,7 @@ func (d *download) begin(ctx context.Context) error {
 			file.Close() // renamed or removed while we waited for its lock
 			continue
 		}
-		d.file, d.hash = file, d.pkg.Integrity.New()
+		d.file, d.hash = file, d.sum.New()
 		d.at, err = io.Copy(d.hash, file)
 		d.resumed = d.at > 0
 		d.meter.had(d.at)
@@ -132,13 +137,13 @@ func (d *download) begin(ctx context.Context) error {
 // may have been damaged by a crash, so a wrong digest with them in it is no
 // verdict yet: the whole is fetched once more.
 func (d *download) read(ctx context.Context) error {
-	if d.resumed && blueprint.Finish(d.hash) == d.pkg.Integrity {
+	if d.resumed && blueprint.Finish(d.hash) == d.sum {
 		return nil
 	}
 	if err := d.stream(ctx); err != nil {
 		return err
 	}
-	if blueprint.Finish(d.hash) != d.pkg.Integrity && d.resumed {
+	if blueprint.Finish(d.hash) != d.sum && d.resumed {
 		if err := d.again(); err != nil {
 			return err
 		}
@@ -146,9 +151,9 @@ func (d *download) read(ctx context.Context) error {
 			return err
 		}
 	}
-	if got := blueprint.Finish(d.hash); got != d.pkg.Integrity {
+	if got := blueprint.Finish(d.hash); got != d.sum {
 		os.Remove(d.file.Name())
-		return &blueprint.Mismatch{What: "package " + d.pkg.String(), Want: d.pkg.Integrity, Got: got}
+		return &blueprint.Mismatch{What: "package " + d.name, Want: d.sum, Got: got}
 	}
 	return nil
 }
@@ -173,13 +178,9 @@ func (d *download) stream(ctx context.Context) error {
 
 // once appends one answer to the file.
 func (d *download) once(ctx context.Context) error {
-	r, err := d.from.get(ctx)
-	if err != nil {
-		return err
-	}
 	ctx, watch := newWatch(ctx)
 	defer watch.stop()
-	t, err := r.Tarball(ctx, d.pkg.Name, d.pkg.Version, d.at)
+	t, err := d.open(ctx, d.at)
 	if err != nil {
 		return watch.why(err)
 	}
@@ -193,10 +194,10 @@ func (d *download) once(ctx context.Context) error {
 	n, err := io.Copy(io.MultiWriter(d.file, d.hash, d.meter), body)
 	d.at += n
 	if d.at > d.store.bounds.tarball {
-		return &Hostile{Package: d.pkg.String(), Why: fmt.Sprintf("more than %d bytes", d.store.bounds.tarball)}
+		return &Hostile{Package: d.name, Why: fmt.Sprintf("more than %d bytes", d.store.bounds.tarball)}
 	}
 	if err != nil {
-		return watch.why(fmt.Errorf("fetch %s: %w", d.pkg, err))
+		return watch.why(fmt.Errorf("fetch %s: %w", d.name, err))
 	}
 	return nil
 }
@@ -218,10 +219,10 @@ func (d *download) again() error {
 // finish gives the right bytes their name.
 func (d *download) finish() error {
 	if err := unix.Fdatasync(int(d.file.Fd())); err != nil {
-		return fmt.Errorf("fetch %s: %w", d.pkg, err)
+		return fmt.Errorf("fetch %s: %w", d.name, err)
 	}
-	if err := os.Rename(d.file.Name(), d.store.blobPath(d.pkg.Integrity)); err != nil {
-		return fmt.Errorf("fetch %s: %w", d.pkg, err)
+	if err := os.Rename(d.file.Name(), d.store.blobPath(d.sum)); err != nil {
+		return fmt.Errorf("fetch %s: %w", d.name, err)
 	}
 	d.meter.file()
 	return nil
@@ -231,10 +232,11 @@ func (d *download) finish() error {
 func patience(err error, try int) (time.Duration, bool) {
 	var status *registry.Status
 	var none *registry.None
+	var gone *registry.Gone
 	var hostile *Hostile
 	var full *fs.PathError // our own disk
 	switch {
-	case try >= attempts || errors.As(err, &none) || errors.As(err, &hostile) || errors.As(err, &full):
+	case try >= attempts || errors.As(err, &none) || errors.As(err, &gone) || errors.As(err, &hostile) || errors.As(err, &full):
 		return 0, false
 	case errors.As(err, &status):
 		return min(max(status.After, firstRest<<(try-1)), longRest), status.Passing()

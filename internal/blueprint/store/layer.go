@@ -15,7 +15,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
 )
@@ -37,7 +36,7 @@ func (s *Store) layers(ctx context.Context, tree *os.Root, a blueprint.Artifact,
 		if err != nil {
 			return nil, err
 		}
-		u := unlayering{blob: blob, root: tree, bounds: s.bounds, when: when, meter: m, folded: map[string]string{}}
+		u := unlayering{blob: blob, root: tree, bounds: s.bounds, when: when, meter: m, folded: map[string]string{}, buf: make([]byte, 128<<10)}
 		err = u.run(ctx, file)
 		made = append(made, u.entries...)
 		if err = errors.Join(err, file.Close()); err != nil {
@@ -58,6 +57,7 @@ type unlayering struct {
 	entries []entry
 	folded  map[string]string // names in lower case: some file systems know only those
 	bytes   int64
+	buf     []byte
 }
 
 func (u *unlayering) run(ctx context.Context, file *os.File) error {
@@ -133,13 +133,12 @@ func (u *unlayering) entry(h *tar.Header, body io.Reader) error {
 // place holds a name to one spelling, inside the tree, that no other entry has
 // in other case.
 func (u *unlayering) place(text string) (string, error) {
-	name := strings.TrimSuffix(text, "/")
-	bad := strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || r == '\\' })
-	switch {
-	case len(name) > u.bounds.name:
-		return "", u.hostile(name[:u.bounds.name], fmt.Sprintf("name longer than %d bytes", u.bounds.name))
-	case !fs.ValidPath(name) || name == "." || bad || !utf8.ValidString(name):
-		return "", u.hostile(text, "not a place inside the content")
+	name, why := u.bounds.spelled(text)
+	if why == "" && (name == "." || name != strings.TrimSuffix(text, "/")) {
+		why = "not a place inside: spelled in another way than it has to be"
+	}
+	if why != "" {
+		return "", u.hostile(clipped(text), why)
 	}
 	fold := strings.ToLower(name)
 	if first, ok := u.folded[fold]; ok && first != name {
@@ -195,17 +194,11 @@ func (u *unlayering) file(h *tar.Header, name string, body io.Reader) error {
 	if h.Mode&0o111 != 0 {
 		mode = programMode
 	}
-	file, err := u.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, os.FileMode(mode))
+	w := writing{root: u.root, name: name, mode: mode, when: u.when, meter: u.meter, buf: u.buf}
+	made, err := w.file(body)
 	if errors.Is(err, fs.ErrExist) {
 		return u.hostile(h.Name, "in the place of something else")
 	}
-	if err != nil {
-		return fmt.Errorf("unpack layer %s: %w", u.blob.Title, err)
-	}
-	made := entry{Path: name, Kind: isFile, Mode: mode}
-	c := unpacking{buf: make([]byte, 128<<10)}
-	made.Size, made.Sum, err = c.copy(io.MultiWriter(file, u.meter), body)
-	err = errors.Join(err, file.Chmod(os.FileMode(mode)), file.Close(), u.root.Chtimes(name, u.when, u.when))
 	if err != nil {
 		return fmt.Errorf("unpack layer %s: %q: %w", u.blob.Title, name, err)
 	}

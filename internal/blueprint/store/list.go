@@ -1,7 +1,6 @@
 package store
 
 import (
-	"errors"
 	"slices"
 
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
@@ -15,7 +14,9 @@ type Info struct {
 	Builtin  bool  // came with this program
 	Cached   bool  // in the folder; a built-in one is put there when first used
 	Ready    bool  // nothing is to be fetched or unpacked
-	Bytes    int64 // on disk, unpacked
+	Debs     int   // Debian packages of its base, on this platform
+	Download int64 // bytes that making it ready would fetch, but for what the cache has
+	Bytes    int64 // on disk, unpacked, its base included
 	Artifact blueprint.Artifact
 }
 
@@ -55,22 +56,42 @@ func (s *Store) info(a blueprint.Artifact) (Info, error) {
 		Digest:   a.Digest,
 		Builtin:  slices.ContainsFunc(s.builtin, func(b blueprint.Artifact) bool { return b.Digest == a.Digest }),
 		Cached:   slices.Contains(digests, a.Digest),
-		Ready:    !a.Manifest.HasContent(),
 		Artifact: a,
 	}
 	lock, err := a.Lock()
 	if err != nil {
 		return Info{}, err
 	}
-	if packages, err := lock.For(s.platform); err == nil {
+	if packages, err := lock.For(s.platformOf(a.Manifest)); err == nil {
 		info.Packages = len(packages)
 	}
-	r, err := s.unpacked(a.Digest)
-	if err != nil && !errors.Is(err, errNoContent) {
-		return info, nil // damaged: Ensure and Verify say how
+	debs, err := a.Debs()
+	if err != nil {
+		return Info{}, err
 	}
-	if err == nil {
-		info.Ready, info.Bytes = true, r.Bytes
-	}
+	info.Debs = len(debs.Packages[s.platform.Arch])
+	info.Ready = true
+	s.look(&info, a.Manifest.BaseDigest(), a.Manifest.Debian != nil, func() int64 { return a.Manifest.Debian.Download })
+	s.look(&info, a.Digest, a.Manifest.HasContent(), func() int64 {
+		if a.Manifest.Packages == nil {
+			return 0
+		}
+		return a.Manifest.Packages.Download
+	})
 	return info, nil
+}
+
+// look counts one tree of what there is to unpack. A damaged one is not ready:
+// Ensure and Verify say how.
+func (s *Store) look(info *Info, d blueprint.Digest, wanted bool, download func() int64) {
+	if !wanted {
+		return
+	}
+	r, err := s.unpacked(d)
+	if err != nil {
+		info.Ready = false
+		info.Download += download()
+		return
+	}
+	info.Bytes += r.Bytes
 }

@@ -20,7 +20,7 @@ func TestTwoProcesses(t *testing.T) {
 	r := newRig(t)
 	r.usualPackages()
 	dir := filepath.Join(t.TempDir(), "blueprints")
-	if err := r.store(dir).make(); err != nil {
+	if err := r.store(dir).makeFolders(); err != nil {
 		t.Fatal(err)
 	}
 	lock := filepath.Join(dir, "lock.json")

@@ -13,7 +13,7 @@ import (
 
 // KeepSignature keeps the signed note of a blueprint beside it; nil forgets it.
 func (s *Store) KeepSignature(ctx context.Context, d blueprint.Digest, text []byte) error {
-	if err := s.make(); err != nil {
+	if err := s.makeFolders(); err != nil {
 		return err
 	}
 	unlock, err := lock(ctx, s.path("locks", "all"), unix.LOCK_SH, nil)

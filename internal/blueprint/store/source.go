@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nemoclaw/nemoclaw/internal/blueprint"
 	"github.com/nemoclaw/nemoclaw/internal/blueprint/store/registry"
 )
 
@@ -18,6 +19,17 @@ type source struct {
 	mu    sync.Mutex
 	found *registry.Registry // guarded by mu
 	err   error              // guarded by mu
+}
+
+// parcel is a package of the registry.
+func (s *source) parcel(p blueprint.Package) parcel {
+	return parcel{name: p.String(), sum: p.Integrity, open: func(ctx context.Context, offset int64) (registry.Tarball, error) {
+		r, err := s.get(ctx)
+		if err != nil {
+			return registry.Tarball{}, err
+		}
+		return r.Tarball(ctx, p.Name, p.Version, offset)
+	}}
 }
 
 func (s *source) get(ctx context.Context) (*registry.Registry, error) {

@@ -19,6 +19,7 @@ type Store struct {
 	dir      string
 	builtin  []blueprint.Artifact
 	registry func(context.Context) (*registry.Registry, error)
+	mirrors  func(context.Context) (*registry.Mirrors, error)
 	platform blueprint.Platform
 	bounds   bounds
 }
@@ -28,6 +29,7 @@ type Store struct {
 type Options struct {
 	Builtin  []blueprint.Artifact                              // nil: blueprint.Builtin
 	Registry func(context.Context) (*registry.Registry, error) // nil: registry.Find
+	Mirrors  func(context.Context) (*registry.Mirrors, error)  // nil: registry.FindMirrors
 	Platform blueprint.Platform                                // zero: this machine's
 	// Proxy is the way to the registry where neither the environment nor npm's
 	// configuration names one; nil: directly.
@@ -41,12 +43,26 @@ type Content struct {
 	// Dir is the unpacked tree, for a read-only mount at blueprint.ContentDir;
 	// "" where the blueprint is nothing but its base.
 	Dir string
-	// Tree is the digest of the index of every file in Dir. Kept by the caller
-	// outside the store and set again in a later Verify, it finds a store that
-	// was changed together with its own record.
+	// Base is the unpacked base, which takes the place of the machine's /usr;
+	// "" where the machine's own is the base.
+	Base string
+	// Tree is the digest of the index of every file in Dir, and in Base where
+	// there is one. Kept by the caller outside the store and set again in a
+	// later Verify, it finds a store that was changed together with its own
+	// record.
 	Tree blueprint.Digest
 	// Artifact has the bytes of seeds and policies: Artifact.Seed, Artifact.Bytes.
 	Artifact blueprint.Artifact
+
+	base, content record
+}
+
+// seal is Tree, of what lies in the store now.
+func (c Content) seal() blueprint.Digest {
+	if c.Base == "" {
+		return c.content.Index
+	}
+	return blueprint.Sum([]byte("base " + string(c.base.Index) + "\ncontent " + string(c.content.Index) + "\n"))
 }
 
 // Open takes the store in dir, which need not exist: reading makes nothing.
@@ -54,7 +70,7 @@ func Open(dir string) (*Store, error) { return OpenWith(dir, Options{}) }
 
 // OpenWith is Open with choices.
 func OpenWith(dir string, o Options) (*Store, error) {
-	s := &Store{dir: filepath.Clean(dir), builtin: o.Builtin, registry: o.Registry, platform: o.Platform, bounds: usual}
+	s := &Store{dir: filepath.Clean(dir), builtin: o.Builtin, registry: o.Registry, mirrors: o.Mirrors, platform: o.Platform, bounds: usual}
 	if s.builtin == nil {
 		all, err := blueprint.Builtin()
 		if err != nil {
@@ -64,6 +80,9 @@ func OpenWith(dir string, o Options) (*Store, error) {
 	}
 	if s.registry == nil {
 		s.registry = func(ctx context.Context) (*registry.Registry, error) { return registry.Find(ctx, o.Proxy) }
+	}
+	if s.mirrors == nil {
+		s.mirrors = func(context.Context) (*registry.Mirrors, error) { return registry.FindMirrors(o.Proxy) }
 	}
 	if s.platform.OS == "" {
 		s.platform = here()
@@ -80,9 +99,19 @@ func here() blueprint.Platform {
 	return p
 }
 
-// make makes the store's folders, for their owner alone, and refuses one that
+// platformOf is what packages of m are chosen for: a pinned base brings its own
+// C library.
+func (s *Store) platformOf(m blueprint.Manifest) blueprint.Platform {
+	p := s.platform
+	if m.Base == blueprint.Debianed {
+		p.Libc = ""
+	}
+	return p
+}
+
+// makeFolders makes the store's folders, for their owner alone, and refuses one that
 // somebody else could have put there.
-func (s *Store) make() error {
+func (s *Store) makeFolders() error {
 	for _, name := range []string{"", "blobs", "blobs/sha256", "blobs/sha512", "partial", "content", "locks", "signatures"} {
 		if err := ownFolder(filepath.Join(s.dir, name)); err != nil {
 			return err

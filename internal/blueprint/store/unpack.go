@@ -5,18 +5,14 @@ import (
 	"bufio"
 	"compress/gzip"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path"
-	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
 )
@@ -134,14 +130,9 @@ func (u *unpacking) entry(header *tar.Header, body io.Reader) error {
 // place is where an entry goes: its name without the first part, which every
 // npm tarball has and npm drops.
 func (u *unpacking) place(name string) (string, error) {
-	if len(name) > u.bounds.name {
-		return "", u.hostile(name[:u.bounds.name], fmt.Sprintf("name longer than %d bytes", u.bounds.name))
-	}
-	clean := path.Clean(name) // some packages have ./ in the middle of a name
-	up := slices.Contains(strings.Split(name, "/"), "..")
-	bad := strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || r == '\\' })
-	if up || bad || !fs.ValidPath(clean) || !utf8.ValidString(name) {
-		return "", u.hostile(name, "not a place inside the package")
+	clean, why := u.bounds.spelled(name)
+	if why != "" {
+		return "", u.hostile(clipped(name), why)
 	}
 	_, rest, found := strings.Cut(clean, "/")
 	if !found {
@@ -185,16 +176,11 @@ func (u *unpacking) file(name string, header *tar.Header, body io.Reader) error 
 	if header.Mode&0o111 != 0 || u.isProgram(name) {
 		mode = programMode
 	}
-	made := entry{Path: path.Join(u.pkg.Path, name), Kind: isFile, Mode: mode}
-	file, err := u.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, os.FileMode(mode))
+	w := writing{root: u.root, name: name, at: path.Join(u.pkg.Path, name), mode: mode, when: u.when, meter: u.meter, buf: u.buf}
+	made, err := w.file(body)
 	if errors.Is(err, fs.ErrExist) {
-		return u.twice(name, made, body)
+		return u.twice(name, entry{Path: w.at, Kind: isFile, Mode: mode}, body)
 	}
-	if err != nil {
-		return fmt.Errorf("unpack package %s: %w", u.pkg, err)
-	}
-	made.Size, made.Sum, err = u.copy(io.MultiWriter(file, u.meter), body)
-	err = errors.Join(err, file.Chmod(os.FileMode(mode)), file.Close(), u.root.Chtimes(name, u.when, u.when))
 	if err != nil {
 		return fmt.Errorf("unpack package %s: %q: %w", u.pkg, name, err)
 	}
@@ -208,20 +194,13 @@ func (u *unpacking) file(name string, header *tar.Header, body io.Reader) error 
 // order of unpacking that decides.
 func (u *unpacking) twice(name string, again entry, body io.Reader) error {
 	var err error
-	if again.Size, again.Sum, err = u.copy(io.Discard, body); err != nil {
+	if again.Size, again.Sum, err = copySummed(io.Discard, body, u.buf); err != nil {
 		return fmt.Errorf("unpack package %s: %q: %w", u.pkg, name, err)
 	}
 	if first, ok := u.files[name]; !ok || first != again {
 		return u.hostile(name, "twice, and not the same")
 	}
 	return nil
-}
-
-func (u *unpacking) copy(to io.Writer, body io.Reader) (n int64, sum [sha256.Size]byte, err error) {
-	h := sha256.New()
-	n, err = io.CopyBuffer(io.MultiWriter(to, h), body, u.buf)
-	h.Sum(sum[:0])
-	return n, sum, err
 }
 
 // isProgram says whether the lockfile calls name a command: npm makes those

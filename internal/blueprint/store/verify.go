@@ -22,27 +22,47 @@ import (
 // that names the first thing found. Content without a tree has nothing to
 // check.
 func (s *Store) Verify(c Content) error {
-	return named(s.verify(context.Background(), c, nil), c.Manifest.Ref())
+	if got := c.seal(); got != c.Tree {
+		return &blueprint.Mismatch{Blueprint: c.Manifest.Ref().String(), What: "content: index", Want: c.Tree, Got: got}
+	}
+	err := errors.Join(s.verify(context.Background(), c.base, nil), s.verify(context.Background(), c.content, nil))
+	return named(err, c.Manifest.Ref())
 }
 
-// Reread is Verify of whatever was unpacked for d: with a true result every
-// file of it was read and is right.
-func (s *Store) Reread(ctx context.Context, d blueprint.Digest) (bool, error) {
-	found, err := s.unpacked(d)
-	if errors.Is(err, errNoContent) {
-		return false, nil
+// Reread is Verify of whatever was unpacked for m, whose digest is d: with a
+// true result every file of it was read and is right.
+func (s *Store) Reread(ctx context.Context, m blueprint.Manifest, d blueprint.Digest) (bool, error) {
+	any := false
+	for _, one := range trees(m, d) {
+		found, err := s.unpacked(one)
+		if errors.Is(err, errNoContent) {
+			continue
+		}
+		if err == nil {
+			any, err = true, s.verify(ctx, found, nil)
+		}
+		if err != nil {
+			return false, err
+		}
 	}
-	if err != nil {
-		return false, err
-	}
-	return true, s.verify(ctx, Content{Dir: found.tree(), Tree: found.Index}, nil)
+	return any, nil
 }
 
-func (s *Store) verify(ctx context.Context, c Content, p Progress) error {
-	if c.Dir == "" {
+// trees are the digests under which things were unpacked for m: its base, which
+// others may share, and its own.
+func trees(m blueprint.Manifest, d blueprint.Digest) []blueprint.Digest {
+	if base := m.BaseDigest(); base != "" {
+		return []blueprint.Digest{base, d}
+	}
+	return []blueprint.Digest{d}
+}
+
+// verify reads what was unpacked; the zero record is nothing.
+func (s *Store) verify(ctx context.Context, r record, p Progress) error {
+	if r.dir == "" {
 		return nil
 	}
-	index, err := readIndex(filepath.Join(filepath.Dir(c.Dir), indexName), c.Tree)
+	index, err := readIndex(filepath.Join(r.dir, indexName), r.Index)
 	if err != nil {
 		return err
 	}
@@ -51,7 +71,7 @@ func (s *Store) verify(ctx context.Context, c Content, p Progress) error {
 		first.BytesTotal += e.Size
 	}
 	m, end := start(ctx, p, first)
-	err = verifyTree(ctx, c.Dir, index, m)
+	err = verifyTree(ctx, r.tree(), index, m)
 	end(err)
 	return err
 }

@@ -97,12 +97,15 @@ func TestVerifyHoldsTree(t *testing.T) {
 		t.Fatal(err)
 	}
 	forged := c
-	forged.Tree = blueprint.Sum(nil)
+	forged.content.Index, forged.Tree = blueprint.Sum(nil), blueprint.Sum(nil)
 	if err := s.Verify(forged); err != nil {
 		t.Errorf("the control: an empty tree with an empty index: %v", err)
 	}
-	if err := s.Verify(c); err == nil {
-		t.Error("it passed")
+	forged.Tree = c.Tree
+	for what, c := range map[string]Content{"as it was": c, "with the digest that was kept": forged} {
+		if err := s.Verify(c); err == nil {
+			t.Errorf("%s: it passed", what)
+		}
 	}
 }
 

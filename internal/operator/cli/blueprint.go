@@ -57,7 +57,7 @@ func (a *app) blueprintCommand() *cobra.Command {
 		Args:  noArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return a.cacheClear(c.Context()) },
 	})
-	c.AddCommand(list, inspect, a.blueprintDiffCommand(), a.blueprintSBOMCommand(), a.blueprintBuildCommand(), a.blueprintPullCommand(), a.blueprintPushCommand(),
+	c.AddCommand(list, inspect, a.blueprintDiffCommand(), a.blueprintSBOMCommand(), a.blueprintBuildCommand(), a.blueprintLockCommand(), a.blueprintPullCommand(), a.blueprintPushCommand(),
 		a.blueprintVerifyCommand(), a.blueprintSignCommand(), a.blueprintKeyCommand(), a.blueprintTrustCommand(), cache)
 	return c
 }
@@ -132,8 +132,8 @@ func here(i store.Info) string {
 	switch {
 	case i.Ready:
 		return "ready"
-	case i.Manifest.Packages != nil:
-		return say.Bytes(i.Manifest.Packages.Download) + " to download"
+	case i.Download > 0:
+		return say.Bytes(i.Download) + " to download"
 	}
 	return "built in"
 }
@@ -181,6 +181,9 @@ func (a *app) printBlueprint(i store.Info) {
 	}
 	a.voice.Result("Name: %s", say.Clean(m.Name))
 	a.voice.Result("Base: %s", say.Clean(m.Base.Describe()))
+	if d := m.Debian; d != nil {
+		a.voice.Result("Base packages: %d: %s to download, %s on disk", i.Debs, say.Bytes(d.Download), say.Bytes(d.Unpacked))
+	}
 	if m.Agent != nil {
 		a.voice.Result("Agent: %s (%s)", say.Clean(m.Agent.Name), say.Clean(strings.Join(m.Agent.Argv, " ")))
 	} else {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
 	"github.com/nemoclaw/nemoclaw/internal/blueprint/store"
+	"github.com/nemoclaw/nemoclaw/internal/operator/onboard"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/state"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor"
@@ -36,9 +37,21 @@ func (a *app) blueprintBuild(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	blueprints, err := store.Open(a.home.Blueprints())
+	if err != nil {
+		return err
+	}
 	var tree fs.FS
 	if len(commands) > 0 {
-		made, done, err := a.runRecipe(ctx, dir, commands)
+		under, err := blueprint.BuildUnder(root.FS())
+		if err != nil {
+			return err
+		}
+		base, err := onboard.EnsureBase(ctx, a.voice, blueprints, under)
+		if err != nil {
+			return err
+		}
+		made, done, err := a.runRecipe(ctx, dir, base, commands)
 		if err != nil {
 			return err
 		}
@@ -46,10 +59,6 @@ func (a *app) blueprintBuild(ctx context.Context, dir string) error {
 		tree = made
 	}
 	made, err := blueprint.BuildWith(root.FS(), tree)
-	if err != nil {
-		return err
-	}
-	blueprints, err := store.Open(a.home.Blueprints())
 	if err != nil {
 		return err
 	}
@@ -64,8 +73,9 @@ func (a *app) blueprintBuild(ctx context.Context, dir string) error {
 
 // runRecipe runs a recipe's commands one after the other, each in a throw-away
 // sandbox that reaches nothing: the recipe's folder is at /sandbox/recipe,
-// read-only, and what they leave in /sandbox/content goes into the blueprint.
-func (a *app) runRecipe(ctx context.Context, dir string, commands [][]string) (fs.FS, func(), error) {
+// read-only, and what they leave in /sandbox/content goes into the blueprint. They
+// stand on the recipe's own base.
+func (a *app) runRecipe(ctx context.Context, dir, base string, commands [][]string) (fs.FS, func(), error) {
 	content, err := os.MkdirTemp("", "nemoclaw-build-")
 	if err != nil {
 		return nil, nil, fmt.Errorf("build: %w", err)
@@ -79,6 +89,7 @@ func (a *app) runRecipe(ctx context.Context, dir string, commands [][]string) (f
 	for _, argv := range commands {
 		code, err := supervisor.RunOnce(ctx, supervisor.Once{
 			Command: argv,
+			Base:    base,
 			Env:     []string{"SOURCE_DATE_EPOCH=0"}, // so that tools write no time of their own
 			Mounts: []state.Mount{
 				{Host: recipe, Sandbox: "/sandbox/recipe", ReadOnly: true},

@@ -141,7 +141,7 @@ func (a *app) blueprintVerify(ctx context.Context, text string, asJSON bool) err
 		return err
 	}
 	out := verified{Blueprint: info.Manifest.Ref().String(), Digest: info.Digest, Builtin: info.Builtin, Signers: []string{}}
-	if out.Unpacked, err = blueprints.Reread(ctx, info.Digest); err != nil {
+	if out.Unpacked, err = blueprints.Reread(ctx, info.Manifest, info.Digest); err != nil {
 		return err
 	}
 	signed, err := blueprints.Signature(info.Digest)

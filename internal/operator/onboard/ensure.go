@@ -17,6 +17,13 @@ func Ensure(ctx context.Context, v *say.Voice, s *store.Store, ref blueprint.Ref
 	return s.Ensure(ctx, ref, d.show)
 }
 
+// EnsureBase makes the base of a ready, and gives its folder; "" is this
+// machine's own /usr.
+func EnsureBase(ctx context.Context, v *say.Voice, s *store.Store, a blueprint.Artifact) (string, error) {
+	d := display{voice: v, ref: a.Manifest.Ref()}
+	return s.EnsureBase(ctx, a, d.show)
+}
+
 func (s Setup) ensure(ctx context.Context, ref blueprint.Ref) (store.Content, error) {
 	return Ensure(ctx, s.Voice, s.Store, ref)
 }

@@ -9,10 +9,13 @@
 // credentials of //HOST/PATH/, cafile, ca, strict-ssl, proxy, https-proxy,
 // noproxy; and NODE_EXTRA_CA_CERTS, HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
 //
+// Debian packages come from mirrors: those that NEMOCLAW_DEBIAN_MIRROR names,
+// else those of apt's own sources.
+//
 // Runs in: the operator's commands.
 // Reads:   the user's npm configuration; hostile bytes (what a registry answers).
 // Touches: the network; runs `npm config get registry` at most once.
 // Fails:   with an error that says what to set; what was fetched is not judged
 // here: the caller compares its digest.
-// Proved by: TestFind, TestCredentials, TestGet*.
+// Proved by: TestFind, TestCredentials, TestGet*, TestAptSources, TestMirrors.
 package registry

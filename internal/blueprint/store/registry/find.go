@@ -22,15 +22,28 @@ type Registry struct {
 }
 
 // None says that no registry is known.
-type None struct{ Cause error }
+type None struct {
+	What  string // what was looked for; "" is the package registry
+	Cause error
+	Help  string // what helps; "" is what npm wants
+}
 
-func (n *None) Error() string { return fmt.Sprintf("find the package registry: %v", n.Cause) }
+func (n *None) Error() string {
+	what := n.What
+	if what == "" {
+		what = "the package registry"
+	}
+	return fmt.Sprintf("find %s: %v", what, n.Cause)
+}
 
 // Unwrap gives the cause.
 func (n *None) Unwrap() error { return n.Cause }
 
 // Hint is what helps.
 func (n *None) Hint() string {
+	if n.Help != "" {
+		return n.Help
+	}
 	return "install npm (apt-get install npm), or set npm_config_registry to the URL of your package registry"
 }
 
