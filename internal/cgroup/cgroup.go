@@ -167,19 +167,27 @@ func (g *Group) Held() []string {
 
 // OOMKills is how many processes of the group the kernel killed for memory.
 func (g *Group) OOMKills() int {
-	file := "memory.oom_control"
 	if g.version == 2 {
-		file = "memory.events"
+		return g.count("memory.events", "oom_kill")
 	}
+	return g.count("memory.oom_control", "oom_kill")
+}
+
+// ForksRefused is how often the limit of processes kept one from being started.
+// Both versions count it alike.
+func (g *Group) ForksRefused() int { return g.count("pids.events", "max") }
+
+// count reads one number of a file of "name number" lines; 0 where there is none.
+func (g *Group) count(file, name string) int {
 	for _, d := range g.dirs {
 		b, err := os.ReadFile(filepath.Join(d, file))
 		if err != nil {
 			continue
 		}
 		for line := range strings.Lines(string(b)) {
-			if n, ok := strings.CutPrefix(strings.TrimSpace(line), "oom_kill "); ok {
-				kills, _ := strconv.Atoi(n) // the kernel's own number
-				return kills
+			if n, ok := strings.CutPrefix(strings.TrimSpace(line), name+" "); ok {
+				times, _ := strconv.Atoi(n) // the kernel's own number
+				return times
 			}
 		}
 	}

@@ -218,6 +218,8 @@ func (in *inside) answer() {
 			in.nursery.signalAll(syscall.Signal(m.Signal))
 		case spec.OpDialers:
 			in.dialers(m)
+		case spec.OpUsage:
+			go in.usage(m.ID)
 		case spec.OpWho, spec.OpLook:
 			if !in.look(m, true) {
 				in.lookBeside(m)

@@ -113,6 +113,17 @@ func (b *Box) Kill() error {
 	return nil
 }
 
+// Usage is how many bytes /sandbox holds, and whether all of it could be looked
+// at. It takes as long as looking does.
+func (b *Box) Usage(ctx context.Context) (bytes uint64, whole bool, err error) {
+	r, err := b.ask(ctx, spec.Message{Op: spec.OpUsage}, nil)
+	if err != nil {
+		return 0, false, fmt.Errorf("measure /sandbox: %w", err)
+	}
+	closeAll(r.fds)
+	return uint64(max(r.m.Count, 0)), r.m.Whole, nil
+}
+
 // Pause stops everything that runs inside, until Resume. What is started
 // meanwhile runs.
 func (b *Box) Pause() error { return b.signalAll(unix.SIGSTOP) }

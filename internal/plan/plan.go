@@ -71,6 +71,8 @@ type Limits struct {
 	Pids     int
 	Files    uint64
 	TmpBytes int64
+	// FileBytes is how large a file may become; 0 is no limit.
+	FileBytes int64
 }
 
 // Refusal is an Input that cannot be enforced as it is asked.
@@ -138,6 +140,10 @@ func rlimits(l Limits) []spec.Rlimit {
 	out := []spec.Rlimit{{Resource: unix.RLIMIT_CORE}} // a core would hold what the agent was told
 	if l.Files > 0 {
 		out = append(out, spec.Rlimit{Resource: unix.RLIMIT_NOFILE, Soft: l.Files, Hard: l.Files})
+	}
+	if l.FileBytes > 0 {
+		// One fallocate(2) takes the whole disk at once, faster than anybody looks.
+		out = append(out, spec.Rlimit{Resource: unix.RLIMIT_FSIZE, Soft: uint64(l.FileBytes), Hard: uint64(l.FileBytes)})
 	}
 	if l.Pids > 0 {
 		// Counted per user namespace since Linux 5.14, so it holds even where

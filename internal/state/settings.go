@@ -66,6 +66,12 @@ type Limits struct {
 	// DiskReserve is what stays free on the workspace's file system: below it
 	// everything inside is paused. 0 is the default.
 	DiskReserve int64 `yaml:"disk_reserve_bytes,omitempty"`
+	// DiskBytes is how much /sandbox may hold, its :rw mounts not counted: above
+	// it everything inside is paused, and no file may be larger. 0 is no limit.
+	DiskBytes int64 `yaml:"disk_bytes,omitempty"`
+	// Connections is how many may be open at one time, those to the router not
+	// counted. 0 is the default, 1024.
+	Connections int `yaml:"connections,omitempty"`
 }
 
 // Ports are the host's loopback ports that lead inside.

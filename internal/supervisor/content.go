@@ -125,6 +125,19 @@ func (c content) status(b state.Blueprint) control.BlueprintStatus {
 	}
 }
 
+// spare is how much more processes the second limit allows than the first.
+const spare = 32
+
+// rlimitPids is the limit of processes by rlimit, which holds alone where there
+// is no control group. Where there is one it comes second: it does not count what
+// it refused, and so could not be named by status.
+func (k *keeper) rlimitPids() int {
+	if n := k.settings.Limits.Pids; n > 0 && len(k.group.Dirs()) > 0 {
+		return n + spare
+	}
+	return k.settings.Limits.Pids
+}
+
 // planInput is everything that decides what this sandbox will be.
 func (k *keeper) planInput(system plan.System) plan.Input {
 	in := plan.Input{
@@ -139,7 +152,8 @@ func (k *keeper) planInput(system plan.System) plan.Input {
 			{Host: k.place.PolicyNotes(), Target: notesPlace},
 		},
 		Limits: plan.Limits{
-			Pids: k.settings.Limits.Pids, Files: k.settings.Limits.Files, TmpBytes: k.settings.Limits.TmpBytes,
+			Pids: k.rlimitPids(), Files: k.settings.Limits.Files, TmpBytes: k.settings.Limits.TmpBytes,
+			FileBytes: k.settings.Limits.DiskBytes,
 		},
 		FilesystemOff: k.settings.Walls.FilesystemOff,
 		Syscalls:      filter.Choice{Allow: k.settings.Walls.Syscalls, Audit: k.settings.Walls.AuditSyscalls},

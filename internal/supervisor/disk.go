@@ -15,9 +15,10 @@ import (
 
 // What may fill up is the disk of the workspace: no quota can be set on a folder
 // without the machine's root and a file system that was made for it. So a
-// reserve of that disk is kept for the machine instead. Below it everything
-// inside is stopped, and goes on by itself once there is room again. What is
-// started then, by exec, runs: somebody has to be able to clean up.
+// reserve of that disk is kept for the machine instead, and where the settings
+// limit the workspace, what it holds is measured. Below the one or above the other
+// everything inside is stopped, and goes on by itself once there is room again.
+// What is started then, by exec, runs: somebody has to be able to clean up.
 
 // defaultReserve is kept free where the settings name nothing, in bytes, but
 // never more than half of what is free when the sandbox starts.
@@ -37,15 +38,18 @@ type pauser interface {
 	Resume() error
 }
 
-// disk keeps a reserve of one file system. Its fields are set before watch.
+// disk keeps a reserve of one file system, and a workspace to its limit. Its
+// fields are set before watch.
 type disk struct {
 	free    func() (uint64, error) // bytes that an ordinary user could still write
 	box     pauser
 	reserve uint64
+	quota   *quota // nil where the workspace has no limit
 	record  func(audit.Event)
 	say     func(string, ...any)
 
 	paused atomic.Bool
+	cause  atomic.Pointer[string] // of the pause
 }
 
 // openDisk holds the file system of dir, without the right to look into it.
@@ -79,6 +83,7 @@ func freeOf(f *os.File) (uint64, error) {
 func (d *disk) watch(ctx context.Context) error {
 	tick := time.NewTimer(0)
 	defer tick.Stop()
+	defer d.quota.wait() // its question ends with ctx
 	for {
 		select {
 		case <-ctx.Done():
@@ -89,49 +94,69 @@ func (d *disk) watch(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("look at the disk: %w", err)
 		}
+		if err := d.quota.look(ctx, free); err != nil {
+			return err
+		}
 		if err := d.judge(free); err != nil {
 			return err
 		}
-		tick.Reset(pace(free, d.reserve))
+		tick.Reset(d.pace(free))
 	}
 }
 
-func pace(free, reserve uint64) time.Duration {
-	if free/near < reserve {
+func (d *disk) pace(free uint64) time.Duration {
+	if free/near < d.reserve || d.quota.isNear(free) {
 		return fast
 	}
 	return slowly
 }
 
-// judge stops or continues the sandbox, where free asks for it. It goes on only
-// with a quarter more than the reserve, so that it does not do both all the time.
+// judge stops or continues the sandbox, where what is free, or used, asks for it.
 func (d *disk) judge(free uint64) error {
+	short, roomy := d.short(free)
 	switch {
-	case !d.paused.Load() && free < d.reserve:
+	case !d.paused.Load() && short != "":
 		if err := d.box.Pause(); err != nil {
 			return err
 		}
+		d.cause.Store(&short)
 		d.paused.Store(true)
-		d.tell("paused", free)
-	case d.paused.Load() && free >= d.reserve+d.reserve/4:
+		d.tell("paused", short)
+	case d.paused.Load() && roomy:
 		if err := d.box.Resume(); err != nil {
 			return err
 		}
 		d.paused.Store(false)
-		d.tell("resumed", free)
+		d.tell("resumed", "there is room again")
+	case short != "":
+		d.cause.Store(&short)
 	}
 	return nil
 }
 
-func (d *disk) tell(verdict string, free uint64) {
-	why := fmt.Sprintf("%s free on the disk of the workspace, %s are kept for the machine", humanize.IBytes(free), humanize.IBytes(d.reserve))
+// short says what there is too little of, or that there is room for sure: a
+// quarter more than the reserve, a sixteenth less than the limit, so that it does
+// not stop and continue all the time.
+func (d *disk) short(free uint64) (why string, roomy bool) {
+	if free < d.reserve {
+		return fmt.Sprintf("%s free on the disk of the workspace, %s are kept for the machine", humanize.IBytes(free), humanize.IBytes(d.reserve)), false
+	}
+	why, roomy = d.quota.short(free)
+	return why, roomy && free >= d.reserve+d.reserve/4
+}
+
+func (d *disk) tell(verdict, why string) {
 	d.say("%s: %s", verdict, why)
 	d.record(audit.Event{Kind: audit.Agent, Verdict: verdict, Target: "disk", Why: why})
 }
 
 // held is the line of status about it.
 func (d *disk) held() string {
-	return fmt.Sprintf("disk: /sandbox has no quota of its own; below %s free everything inside is paused", humanize.IBytes(d.reserve))
+	reserve := fmt.Sprintf("below %s free on its disk everything inside is paused", humanize.IBytes(d.reserve))
+	if d.quota == nil {
+		return "disk: /sandbox has no limit of its own; " + reserve
+	}
+	return fmt.Sprintf("disk: /sandbox %s, measured: above it everything inside is paused, and no file grows larger (rlimit); it is no quota of the file system's; %s", humanize.IBytes(d.quota.limit), reserve)
 }
 
 // note is the standing condition, "" while there is room.
@@ -139,7 +164,5 @@ func (d *disk) note(name string) string {
 	if !d.paused.Load() {
 		return ""
 	}
-	free, _ := d.free() // 0 reads as what it is: no room
-	return fmt.Sprintf("paused: the disk of the workspace is nearly full (%s free, %s are kept for the machine): "+
-		"free some and it goes on by itself; nemoclaw %s exec still works", humanize.IBytes(free), humanize.IBytes(d.reserve), name)
+	return fmt.Sprintf("paused: %s: remove something and it goes on by itself; nemoclaw %s exec still works", *d.cause.Load(), name)
 }

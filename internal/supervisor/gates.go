@@ -60,6 +60,7 @@ func (k *keeper) gates(log *inference.Log) {
 		Leaf:     k.leaf,
 		Roots:    roots,
 		Secret:   k.clerk.Credential,
+		Flows:    k.settings.Limits.Connections,
 	})
 }
 

@@ -132,6 +132,9 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 	if err = k.openNotes(); err != nil {
 		return err
 	}
+	if k.group, err = cgroup.Make(groupName(k.place), k.shares()); err != nil {
+		return err
+	}
 	spec, err := plan.Make(k.planInput(k.content.system()))
 	if err != nil {
 		return err
@@ -142,9 +145,6 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 	if err = k.hangBell(); err != nil {
 		return err
 	}
-	if k.group, err = cgroup.Make(groupName(k.place), k.shares()); err != nil {
-		return err
-	}
 	o.Progress("building the walls")
 	if k.box, err = launch.Start(ctx, spec, launch.Options{UID: k.settings.User, GID: k.settings.User, Join: k.group.Add, Stderr: k.log}); err != nil {
 		return err
@@ -152,6 +152,7 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 	if k.disk, err = openDisk(k.place.Workspace(), k.settings.Limits.DiskReserve); err != nil {
 		return err
 	}
+	k.disk.quota = newQuota(k.settings.Limits.DiskBytes, k.box.Usage)
 	k.disk.box, k.disk.record, k.disk.say = k.box, k.record.Event, k.log.Say
 	k.gates(modelLog)
 	answers, err := k.openControl()

@@ -13,6 +13,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/confine/filter"
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 	"github.com/nemoclaw/nemoclaw/internal/control"
+	"github.com/nemoclaw/nemoclaw/internal/gate/egress"
 	"github.com/nemoclaw/nemoclaw/internal/plan"
 	"github.com/nemoclaw/nemoclaw/internal/version"
 )
@@ -34,7 +35,7 @@ func (o offers) Status(ctx context.Context) control.Status {
 		Inference:     k.inferenceStatus(ctx),
 		NetworkPolicy: k.policyStatus(),
 		Agent:         control.AgentStatus{Name: "none", Running: true, Healthy: true},
-		Limits:        append(k.group.Held(), k.disk.held()),
+		Limits:        append(k.group.Held(), k.connections(), k.disk.held()),
 		GatewayPort:   k.settings.Ports.Gateway,
 		SupervisorPID: os.Getpid(),
 		Version:       version.String,
@@ -50,6 +51,18 @@ func (o offers) Status(ctx context.Context) control.Status {
 	s.Healthy = k.book.Err() == nil && !k.disk.paused.Load() && k.policies.broken() == nil && k.policies.brokenRoutes() == nil && s.Inference.Connected && s.Agent.Healthy &&
 		s.Supervisor.Enforced && holds(s.Walls.Network) && holds(s.Walls.Filesystem) && holds(s.Walls.Process) && holds(s.Walls.Inference)
 	return s
+}
+
+// connections is the line of status about their limit.
+func (k *keeper) connections() string {
+	return fmt.Sprintf("connections %d (gate)", k.mostConnections())
+}
+
+func (k *keeper) mostConnections() int {
+	if n := k.settings.Limits.Connections; n > 0 {
+		return n
+	}
+	return egress.DefaultFlows
 }
 
 // holds says whether a wall is as it should be: enforced, or off because the
@@ -183,6 +196,12 @@ func (k *keeper) notes() []string {
 		if !m.ReadOnly {
 			n = append(n, "a Unix socket that a host program makes below "+m.Host+" can be reached from inside")
 		}
+	}
+	if most := k.mostConnections(); k.gate.Stats().Flows >= most {
+		n = append(n, fmt.Sprintf("%d connections are open, which is the limit: further ones are refused; end what holds them, or raise limits.connections in sandbox.yaml and rebuild", most))
+	}
+	if forks := k.group.ForksRefused(); forks > 0 {
+		n = append(n, fmt.Sprintf("%d times no process could be started, since there were %d already, which is the limit; raise limits.pids in sandbox.yaml and rebuild", forks, k.settings.Limits.Pids))
 	}
 	if kills := k.group.OOMKills(); kills > 0 {
 		n = append(n, fmt.Sprintf("OOMKilled: %d processes went over the memory limit; add swap or raise limits.memory_bytes in sandbox.yaml and rebuild", kills))

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/audit"
 )
 
 // A blueprint whose bytes are not the right ones is not used, nor mended in
@@ -87,16 +89,7 @@ func TestOutOfMemoryIsSaid(t *testing.T) {
 	if !slices.ContainsFunc(b.status().Limits, func(l string) bool { return strings.Contains(l, "memory") && strings.Contains(l, "cgroup") }) {
 		t.Skip("needs a cgroup that this user may make")
 	}
-	settings := b.text(b.file("sandbox.yaml"))
-	var edited strings.Builder
-	for line := range strings.Lines(settings) {
-		if before, _, ok := strings.Cut(line, "memory_bytes:"); ok {
-			line = before + "memory_bytes: 104857600\n"
-		}
-		edited.WriteString(line)
-	}
-	b.save(b.file("sandbox.yaml"), edited.String())
-	b.do("rebuild")
+	b.limit("memory_bytes", "104857600")
 	r := b.exec("python3", "-c", "x = b'x' * (400 << 20); print('got it')")
 	if r.code != 137 || strings.Contains(r.out, "got it") {
 		t.Error(r)
@@ -104,6 +97,51 @@ func TestOutOfMemoryIsSaid(t *testing.T) {
 	out := b.nemoclaw("box", "status").out
 	if !strings.Contains(out, "OOMKilled") || !strings.Contains(out, "100 MiB") {
 		t.Errorf("%s", out)
+	}
+	b.prints("alive", "echo alive")
+}
+
+// limit puts a limit of sandbox.yaml in force.
+func (b *box) limit(name, value string) {
+	b.Helper()
+	var edited strings.Builder
+	for line := range strings.Lines(b.text(b.file("sandbox.yaml"))) {
+		if strings.Contains(line, " "+name+":") {
+			continue
+		}
+		edited.WriteString(line)
+		if strings.HasPrefix(line, "limits:") {
+			edited.WriteString("  " + name + ": " + value + "\n")
+		}
+	}
+	b.save(b.file("sandbox.yaml"), edited.String())
+	b.do("rebuild")
+}
+
+// A limit that is reached is named by status, with what to do.
+func TestReachedLimitsAreSaid(t *testing.T) {
+	b := newShell(t, article)
+	b.limit("connections", "3")
+	held := b.start("bash", "-c", `for i in 1 2 3; do exec {fd}<>/dev/tcp/api.github.com/443; done; echo open; sleep 1000`)
+	b.sees(held, "open")
+	b.await("three connections", func() bool {
+		return strings.Contains(b.nemoclaw("box", "status").out, "3 connections are open, which is the limit")
+	})
+	if r := b.exec("curl", "-sS", "https://api.github.com/"); r.code == 0 {
+		t.Error(r)
+	}
+	b.event("the refusal", func(e audit.Event) bool { return strings.Contains(e.Why, "3 connections are open already") })
+	if err := held.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	b.end(held)
+	b.await("room", func() bool { return b.exec("curl", "-fsS", "https://api.github.com/").code == 0 })
+
+	b.limit("pids", "40")
+	b.sh(`for i in $(seq 100); do sleep 2 & done; wait`)
+	out := b.nemoclaw("box", "status").out
+	if strings.Contains(out, "processes 40 (cgroup") && !strings.Contains(out, "times no process could be started, since there were 40 already") || !strings.Contains(out, "processes 40 (") {
+		t.Error(out)
 	}
 	b.prints("alive", "echo alive")
 }

@@ -99,6 +99,7 @@ func (m *Message) fields(c *coder) {
 	number(c, &m.ABI)
 	text(c, &m.Wall)
 	text(c, &m.Error)
+	flag(c, &m.Whole)
 	flag(c, &m.Alone)
 	number(c, &m.Errno)
 }

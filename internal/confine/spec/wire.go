@@ -32,6 +32,7 @@ const (
 	OpAll     Op = "all"     // send Signal, SIGSTOP or SIGCONT, to everything inside but init
 	OpWho     Op = "who"     // who holds the TCP socket Local → Remote?
 	OpLook    Op = "look"    // which program is PID (as seen inside)?
+	OpUsage   Op = "usage"   // how much does /sandbox hold?
 	OpDialers Op = "dialers" // Count unconnected TCP sockets of the sandbox's namespace, please
 
 	OpSockets Op = "sockets" // Sockets, fds in that order
@@ -40,6 +41,7 @@ const (
 	OpStarted Op = "started" // PID, fds: stdin, stdout, stderr; or the PTY's master
 	OpExited  Op = "exited"  // Code or Signal, Alone
 	OpHolders Op = "holders" // Programs: answer to who and look
+	OpUsed    Op = "used"    // Count: bytes, and Whole: answer to usage
 	OpSock    Op = "sock"    // fds: answer to dialers
 	OpFailed  Op = "failed"  // Error (and Wall, where a wall could not be built)
 )
@@ -63,6 +65,7 @@ type Message struct {
 	ABI      int // with proof: the Landlock ABI in force
 	Wall     Wall
 	Error    string
+	Whole    bool // with used: everything could be looked at
 	Alone    bool // with exited: no process but PID 1 was left
 	Errno    int  // with failed: the system's error number behind Error, where there is one
 }

@@ -37,6 +37,13 @@ func (b *bench) Write(p []byte) (int, error) {
 	return b.log.Write(p)
 }
 
+// logged is what the router has written for the agent so far.
+func (b *bench) logged() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.log.String()
+}
+
 // newBench makes a router with a policy; change may change its configuration.
 func newBench(t *testing.T, yaml string, change func(*Config)) *bench {
 	t.Helper()

@@ -151,7 +151,7 @@ func TestWhatKeepsACallFromLeaving(t *testing.T) {
 	if req, _ := p.asked(); req != nil {
 		t.Error("the provider was asked")
 	}
-	if strings.Contains(b.log.String(), "/root/") {
+	if strings.Contains(b.logged(), "/root/") {
 		t.Error("the key's path is in the agent's log")
 	}
 }
