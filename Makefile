@@ -36,7 +36,8 @@ needs:
 
 needs-test: needs
 	@scripts/needs.sh test
-	@$(GO) run ./test/e2e/warm .cache/blueprints
+	@$(GO) run ./test/e2e/warm .cache/blueprints openclaw shell
+	@$(GO) run ./test/e2e/warm .cache/agent-blueprints claude-code codex gemini-cli opencode pi
 
 demo: needs ## a sandbox with the real OpenClaw, one message, and a rogue model that gets nowhere
 	@$(MAKE) --no-print-directory build

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
@@ -49,13 +50,14 @@ func measureBlueprint(ctx context.Context, g *ground) ([]row, error) {
 func (g *ground) unpacking(ctx context.Context) (ours, theirs time.Duration, err error) {
 	from, dir := filepath.Join(g.root, ".cache", "blueprints", "blobs"), filepath.Join(g.dir, "unpacking")
 	if _, err := os.Stat(from); err != nil {
-		return 0, 0, errors.New("needs a warm store: go run ./test/e2e/warm .cache/blueprints")
+		return 0, 0, errors.New("needs a warm store: go run ./test/e2e/warm .cache/blueprints openclaw shell")
 	}
 	all, err := blueprint.Builtin()
 	if err != nil {
 		return 0, 0, err
 	}
-	lock, err := all[0].Lock()
+	openclaw := all[slices.IndexFunc(all, func(a blueprint.Artifact) bool { return a.Manifest.Name == blueprint.Default })]
+	lock, err := openclaw.Lock()
 	if err != nil {
 		return 0, 0, err
 	}
@@ -82,6 +84,6 @@ func (g *ground) unpacking(ctx context.Context) (ours, theirs time.Duration, err
 		return 0, 0, err
 	}
 	began := time.Now()
-	_, err = s.Ensure(ctx, blueprint.Ref{Name: all[0].Manifest.Name, Version: all[0].Manifest.Version}, nil)
+	_, err = s.Ensure(ctx, openclaw.Manifest.Ref(), nil)
 	return time.Since(began), theirs, err
 }

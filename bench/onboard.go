@@ -84,7 +84,7 @@ func agentsOwn(s state.Sandbox) (time.Duration, error) {
 func (g *ground) warmStore() error {
 	from, to := filepath.Join(g.root, ".cache", "blueprints"), filepath.Join(g.home(), "blueprints")
 	if done, err := filepath.Glob(filepath.Join(from, "content", "*", "index*")); err != nil || len(done) == 0 {
-		return errors.New("needs a warm store: go run ./test/e2e/warm .cache/blueprints")
+		return errors.New("needs a warm store: go run ./test/e2e/warm .cache/blueprints openclaw shell")
 	}
 	if err := os.RemoveAll(to); err != nil {
 		return err

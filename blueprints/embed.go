@@ -13,5 +13,5 @@ import "embed"
 
 // Recipes is the folder NAME/VERSION/… of every recipe.
 //
-//go:embed openclaw shell
+//go:embed claude-code codex gemini-cli openclaw opencode pi shell
 var Recipes embed.FS

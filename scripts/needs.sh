@@ -52,6 +52,5 @@ if [ "$want" = test ]; then
   test/model/ollama.sh
   go run ./demo/modelserver --install
   test/libraries/install.sh
-  test/agents/install.sh
   test/registry/install.sh
 fi

@@ -15,7 +15,7 @@ func TestBuiltin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"openclaw@0.1.0", "openclaw@0.2.0", "openclaw@0.3.0", "shell@0.1.0"}
+	want := []string{"claude-code@0.1.0", "codex@0.1.0", "gemini-cli@0.1.0", "openclaw@0.1.0", "openclaw@0.2.0", "openclaw@0.3.0", "opencode@0.1.0", "pi@0.1.0", "shell@0.1.0"}
 	if len(first) != len(want) {
 		t.Fatalf("%d built-in blueprints, want %v", len(first), want)
 	}

@@ -1,6 +1,7 @@
 package blueprint
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -12,7 +13,7 @@ func TestDifferences(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, last := all[0], all[len(all)-1] // openclaw and shell
+	first, last := all[slices.IndexFunc(all, func(a Artifact) bool { return a.Manifest.Name == Default })], all[len(all)-1] // openclaw and shell
 	if d, err := Differences(first, first); err != nil || len(d) != 0 {
 		t.Errorf("%v, %v", d, err)
 	}

@@ -7,8 +7,8 @@
 // as a user without any right (TestAsUser).
 //
 // Runs in: go test, in private namespaces; `make test` prepares what it needs.
-// Reads:   bin/nemoclaw, .cache/blueprints (filled by the program warm below)
-// and .cache/ollama of this repository.
+// Reads:   bin/nemoclaw, .cache/blueprints and .cache/agent-blueprints (filled by
+// the program warm below) and .cache/ollama of this repository.
 // Touches: sandboxes of its own in temporary folders.
 // Fails:   the test; what is missing is named by a skip.
 // Proved by: itself.

@@ -242,18 +242,23 @@ func (h *home) ownModels(address string) *server.Server {
 // store gives the home a copy of the blueprints that were fetched before.
 func (h *home) store() {
 	h.Helper()
-	if _, err := os.Stat(filepath.Join(warm, "index.json")); err != nil {
-		h.Skip("needs .cache/blueprints: run go run ./test/e2e/warm .cache/blueprints")
+	h.storeOf(warm)
+}
+
+func (h *home) storeOf(from string) {
+	h.Helper()
+	if _, err := os.Stat(filepath.Join(from, "index.json")); err != nil {
+		h.Skip("needs " + strings.TrimPrefix(from, "../../") + ": run make needs-test")
 	}
 	if err := os.Mkdir(h.dir, 0o700); err != nil {
 		h.Fatal(err)
 	}
 	to := filepath.Join(h.dir, "blueprints")
-	if exec.CommandContext(h.Context(), "cp", "-al", warm, to).Run() == nil { // a link each, where the disk is the same
+	if exec.CommandContext(h.Context(), "cp", "-al", from, to).Run() == nil { // a link each, where the disk is the same
 		return
 	}
 	if err := os.RemoveAll(to); err != nil {
 		h.Fatal(err)
 	}
-	tool(h.T, "cp", "-a", "--reflink=auto", warm, to)
+	tool(h.T, "cp", "-a", "--reflink=auto", from, to)
 }

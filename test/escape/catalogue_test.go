@@ -270,7 +270,7 @@ func routerEntries() []entry {
 		{171, network, refused, "a process number used again", tests("confine.TestProgramOfAProcess", "launch.TestWhoHoldsASocket"), "two looks must agree, else the program is unknown"},
 		{172, inference, refused, "a model nobody listed", tests("gate/inference.TestUnroutedModel", "gate/inference.TestUnroutedModelByEveryAPI"), ""},
 		{173, inference, refused, "tricks with the router's paths", tests("gate/inference.TestRootAndManagementAndUnknown", "gate/inference.FuzzPath"), ""},
-		{174, inference, refused, "a key of the agent's own", tests("gate/inference.TestKeysAreOursAlone", "gate/inference.TestKeysByEveryAPI", "test/agents.TestAgents"), ""},
+		{174, inference, refused, "a key of the agent's own", tests("gate/inference.TestKeysAreOursAlone", "gate/inference.TestKeysByEveryAPI", "test/e2e.TestAgents"), ""},
 		{175, inference, refused, "a provider that redirects", tests("gate/inference.TestKeyGoesToItsHostAlone", "gate/inference.TestProvidersThatMisbehave", "gate/inference.TestWholeAnswersThatMisbehaveByEveryAPI"), ""},
 		{176, inference, refused, "model APIs past the router", tests("e2e.TestModelAPIsOutsideAreRefused", "policy.TestKnownModelAPI"), ""},
 		{177, inference, refused, "managing the models", tests("gate/inference.TestRootAndManagementAndUnknown", "e2e.TestModelsAreNotTheAgentsToChange"), ""},

@@ -19,7 +19,8 @@
 // behind a bounded queue.
 // Proved by: the tests of this package, against servers that misbehave, the
 // real Ollama and the real OpenClaw; test/libraries, by the providers' own
-// libraries; test/agents, by pi, Claude Code, Codex, OpenCode and Gemini CLI.
+// libraries; test/e2e, by pi, Claude Code, Codex, OpenCode and Gemini CLI as their
+// blueprints set them up.
 //
 // The agent speaks Ollama's API, OpenAI's (chat or responses), Anthropic's or
 // Gemini's; the provider one of the first three. Where both speak the same, bytes pass unchanged but for the model's name and

@@ -72,8 +72,12 @@ func chatMessage(raw json.RawMessage) ([]openaiMessage, error) {
 	var m struct {
 		Role    string          `json:"role"`
 		Content json.RawMessage `json:"content"`
+		Config  json.RawMessage `json:"output_config"` // Claude Code's, from here on
 	}
 	if err := strictly(raw, &m); err != nil {
+		return nil, err
+	}
+	if err := effortAlone(m.Config); err != nil {
 		return nil, err
 	}
 	if m.Role == "system" { // Anthropic's newer models take one between others
@@ -98,6 +102,21 @@ func chatMessage(raw json.RawMessage) ([]openaiMessage, error) {
 		}
 	}
 	return t.done(), nil
+}
+
+// effortAlone holds a turn's configuration to what may be left out: how much to
+// think.
+func effortAlone(config json.RawMessage) error {
+	if filled(config) == nil {
+		return nil
+	}
+	var in struct {
+		Effort json.RawMessage `json:"effort"`
+	}
+	if err := strictly(config, &in); err != nil {
+		return fmt.Errorf("output_config: %w", err)
+	}
+	return nil
 }
 
 // turning takes one turn apart.

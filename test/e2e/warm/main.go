@@ -1,8 +1,9 @@
-// Command warm fills a store with all built-in blueprints, once, from the
-// registry that the machine's own configuration names. The end-to-end tests
-// take copies of it, since nothing outside is reachable where they run.
+// Command warm fills a store with built-in blueprints, those that are made for
+// this machine, once, from the registry that the machine's own configuration
+// names. The end-to-end tests take copies of it, since nothing outside is
+// reachable where they run.
 //
-//	go run ./test/e2e/warm .cache/blueprints
+//	go run ./test/e2e/warm .cache/blueprints openclaw shell
 //
 // Runs in: `make test`, before the tests.
 // Reads:   what the registry answers, checked by digest.
@@ -17,26 +18,28 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nemoclaw/nemoclaw/internal/blueprint"
 	"github.com/nemoclaw/nemoclaw/internal/blueprint/store"
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: warm FOLDER")
+	if len(os.Args) < 3 {
+		fmt.Fprintln(os.Stderr, "usage: warm FOLDER NAME …")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
-	if err := fill(ctx, os.Args[1]); err != nil {
+	if err := fill(ctx, os.Args[1], os.Args[2:]); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
 }
 
-func fill(ctx context.Context, dir string) error {
+func fill(ctx context.Context, dir string, names []string) error {
 	s, err := store.Open(dir)
 	if err != nil {
 		return err
@@ -46,7 +49,7 @@ func fill(ctx context.Context, dir string) error {
 		return err
 	}
 	for _, i := range list {
-		if i.Ready {
+		if i.Ready || !slices.Contains(names, i.Manifest.Name) || i.Manifest.RunsOn(blueprint.Here()) != nil {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "· making blueprint %s ready in %s\n", i.Manifest.Ref(), dir)
