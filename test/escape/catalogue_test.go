@@ -189,7 +189,7 @@ func serviceEntries() []entry {
 
 func ownEntries() []entry {
 	return []entry{
-		{103, content, refused, "wrong digests, archives that climb, bombs, wrong signatures, old versions replayed", tests("blueprint.TestSigners", "blueprint/carry.TestRefused", "blueprint/store.TestLayerRefused", "blueprint/store.TestTarballRefused", "blueprint/store.TestVerifyFinds", "blueprint/store.TestEnsureMismatch", "e2e.TestRegistryThatLies"), ""},
+		{103, content, refused, "wrong digests, archives that climb, bombs, wrong signatures, old versions replayed", tests("blueprint.TestSigners", "blueprint/carry.TestRefused", "blueprint/store.TestLayerRefused", "blueprint/store.TestTarballRefused", "blueprint/store.TestDebRefused", "blueprint/store.TestVerifyFinds", "blueprint/store.TestEnsureMismatch", "e2e.TestRegistryThatLies"), ""},
 		{104, content, refused, "a cache changed after it was checked", tests("blueprint/store.TestCacheTampered", "blueprint/store.TestLayerSwapped", "blueprint/store.TestVerifyHoldsTree", "e2e.TestDamagedBlueprint"), ""},
 		{105, book, refused, "the book edited, cut, reordered", tests("audit.TestAnyBitFlipIsFound", "audit.TestAnyRemovedLineIsFound", "audit.TestAnyReorderedOrDoubledLineIsFound", "audit.TestClockSetBack", "audit.TestAnchorGoneOrEdited"), "it is found, not prevented: who owns the files may edit them"},
 		{106, book, refused, "events lost with a killed supervisor", tests("audit.TestKilledWriterLosesNothingDurable"), ""},
