@@ -115,6 +115,11 @@ func (i Identity) check() error {
 			return err
 		}
 	}
+	if i.Kernel != nil {
+		if err := i.Kernel.check(); err != nil {
+			return err
+		}
+	}
 	if err := checkWords("changes", i.Changes, 0); err != nil {
 		return err
 	}

@@ -52,6 +52,9 @@ func (a Artifact) properties() (map[string]string, error) {
 		"base": m.Base.Describe(), "needs": m.Needs, "platforms": strings.Join(m.Platforms, " "),
 		"login": strings.Join(m.Login, " "), "path": strings.Join(m.Path, " "),
 	}
+	if m.Kernel != nil {
+		p["kernel"] = m.Kernel.String()
+	}
 	if m.Agent != nil {
 		p["agent"] = m.Agent.Name + ": " + strings.Join(m.Agent.Argv, " ")
 	}

@@ -37,13 +37,14 @@ type Addition struct {
 
 // Identity is the part that recipe and manifest share.
 type Identity struct {
-	Name      string   `json:"name" yaml:"name"`
-	Version   string   `json:"version" yaml:"version"`     // semantic, without v
-	Published string   `json:"published" yaml:"published"` // YYYY-MM-DD
-	Needs     string   `json:"needs" yaml:"needs"`         // the oldest nemoclaw (and openshell) that can start it
-	Changes   []string `json:"changes" yaml:"changes"`     // what is new, for people
-	Base      Base     `json:"base" yaml:"base"`
-	Platforms []string `json:"platforms" yaml:"platforms"` // linux/amd64 …; where it runs
+	Name      string       `json:"name" yaml:"name"`
+	Version   string       `json:"version" yaml:"version"`         // semantic, without v
+	Published string       `json:"published" yaml:"published"`     // YYYY-MM-DD
+	Needs     string       `json:"needs" yaml:"needs"`             // the oldest nemoclaw (and openshell) that can start it
+	Kernel    *KernelNeeds `json:"kernel,omitempty" yaml:"kernel"` // what it needs of the kernel; nil: what every sandbox does
+	Changes   []string     `json:"changes" yaml:"changes"`         // what is new, for people
+	Base      Base         `json:"base" yaml:"base"`
+	Platforms []string     `json:"platforms" yaml:"platforms"` // linux/amd64 …; where it runs
 
 	// Agent is nil where nothing starts by itself.
 	Agent *Agent `json:"agent,omitempty" yaml:"agent"`

@@ -61,13 +61,3 @@ func (i Identity) RunsOn(p Platform) error {
 	}
 	return fmt.Errorf("blueprint %s: made for %s, this machine is %s", i.Ref(), strings.Join(i.Platforms, ", "), p)
 }
-
-// RunsIn says why the nemoclaw of this version cannot start i, or nil. A
-// version that is no release ("dev") starts all.
-func (i Identity) RunsIn(version string) error {
-	have, err := parseVersion(version)
-	if err != nil || Compare(have, i.Needs) >= 0 {
-		return nil
-	}
-	return fmt.Errorf("blueprint %s: needs nemoclaw %s, this is %s", i.Ref(), i.Needs, have)
-}

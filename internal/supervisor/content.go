@@ -44,6 +44,16 @@ func openContent(ctx context.Context, place state.Sandbox, set state.Settings, w
 	if err != nil {
 		return content{}, err
 	}
+	info, err := s.Inspect(ref)
+	if err == nil {
+		err = host.Fits(info.Manifest.Identity) // the machine may be another one than at onboarding
+	}
+	if m := new(blueprint.Mismatch); errors.As(err, &m) {
+		m.Sandbox = name
+	}
+	if err != nil {
+		return content{}, err
+	}
 	progress("checking the blueprint " + ref.String())
 	c, err := s.Ensure(ctx, ref, nil)
 	if m := new(blueprint.Mismatch); errors.As(err, &m) {

@@ -9,6 +9,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
 	"github.com/nemoclaw/nemoclaw/internal/blueprint/store"
 	"github.com/nemoclaw/nemoclaw/internal/driver"
+	"github.com/nemoclaw/nemoclaw/internal/host"
 	"github.com/nemoclaw/nemoclaw/internal/operator/onboard"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/snapshot"
@@ -120,7 +121,10 @@ func agentOf(chosen string, from, to store.Info) string {
 
 // complete looks up the rest of a plan.
 func (c Changer) complete(ctx context.Context, p Plan, o Options) (Plan, error) {
-	var err error
+	err := host.Fits(p.To.Manifest.Identity)
+	if err != nil {
+		return Plan{}, err
+	}
 	if p.active, err = p.place.ActiveGeneration(); err != nil {
 		return Plan{}, err
 	}

@@ -175,6 +175,9 @@ func (a *app) printBlueprint(i store.Info) {
 	a.voice.Result("Digest %s", say.Clean(string(i.Digest)))
 	a.voice.Result("Published %s", say.Clean(m.Published))
 	a.voice.Result("OpenShell %s", say.Clean(m.Needs))
+	if m.Kernel != nil {
+		a.voice.Result("Kernel %s", say.Clean(m.Kernel.String()))
+	}
 	a.voice.Result("Changes:")
 	for _, c := range m.Changes {
 		a.voice.Result("- %s", say.Clean(c))

@@ -7,12 +7,20 @@ import (
 
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
 	"github.com/nemoclaw/nemoclaw/internal/blueprint/store"
+	"github.com/nemoclaw/nemoclaw/internal/host"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/state"
 )
 
-// Ensure makes a blueprint ready here, and shows bytes and the time left.
+// Ensure makes a blueprint ready here, if it fits this machine, and shows bytes and the time left.
 func Ensure(ctx context.Context, v *say.Voice, s *store.Store, ref blueprint.Ref) (store.Content, error) {
+	info, err := s.Inspect(ref)
+	if err != nil {
+		return store.Content{}, err
+	}
+	if err := host.Fits(info.Manifest.Identity); err != nil {
+		return store.Content{}, err
+	}
 	d := display{voice: v, ref: ref}
 	return s.Ensure(ctx, ref, d.show)
 }

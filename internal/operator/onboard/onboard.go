@@ -152,6 +152,9 @@ func (s Setup) blueprint(r Request) (blueprint.Ref, store.Info, error) {
 	if err != nil {
 		return ref, info, err
 	}
+	if err := info.Manifest.Fits(s.Facts.Machine()); err != nil {
+		return ref, info, err
+	}
 	if r.Agent == "openclaw" && info.Manifest.Agent == nil {
 		return ref, info, say.Misused("--agent none", "blueprint %s has no agent", info.Manifest.Ref())
 	}
