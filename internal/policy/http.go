@@ -295,17 +295,15 @@ func (d *document) headerName(n *yaml.Node) string {
 
 // checkHTTP: a rule's keys go together.
 func (d *document) checkHTTP(n *yaml.Node, r *rule) {
-	has := map[string]*yaml.Node{}
-	for key := range pairs(n) {
-		has[key.Value] = key
+	asks, _ := find(n, "http")
+	secret, _ := find(n, "credential")
+	if asks != nil && r.host.shape == network {
+		d.at(asks, "a name as the host, with the address under addresses", "http needs a name: an address proves none")
 	}
-	if k := has["http"]; k != nil && r.host.shape == network {
-		d.at(k, "a name as the host, with the address under addresses", "http needs a name: an address proves none")
+	if secret != nil && asks == nil {
+		d.at(secret, `http: [{methods: [GET], paths: ["/**"]}] beside it`, "a credential needs http: which requests it is for")
 	}
-	if k := has["credential"]; k != nil && has["http"] == nil {
-		d.at(k, `http: [{methods: [GET], paths: ["/**"]}] beside it`, "a credential needs http: which requests it is for")
-	}
-	if k := has["credential"]; k != nil && (r.host.shape == oneLabel || r.host.shape == deep) {
-		d.at(k, "a rule for the one host", "a credential for a wildcard: it would go to whoever has a name below it")
+	if secret != nil && (r.host.shape == oneLabel || r.host.shape == deep) {
+		d.at(secret, "a rule for the one host", "a credential for a wildcard: it would go to whoever has a name below it")
 	}
 }

@@ -72,7 +72,10 @@ func (t target) policyAdd(ctx context.Context, args []string, f addFlags) error 
 	entries = append(entries, ready...)
 	for i := range entries {
 		e := &entries[i]
-		e.Binaries, e.Expires = f.binaries, expires
+		e.Expires = expires
+		if len(f.binaries) > 0 { // else those of the preset
+			e.Binaries = f.binaries
+		}
 		if e.Note == "" || f.note != "" {
 			e.Note = f.note
 		}

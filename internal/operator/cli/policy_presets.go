@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -42,7 +43,9 @@ func (t target) policyPresets(asJSON bool) error {
 		}
 		shown := presetShown{Name: name, About: p.About, Hosts: []string{}, HostsOf: p.Tool}
 		for _, e := range p.Rules {
-			shown.Hosts = append(shown.Hosts, fmt.Sprintf("%s:%d", e.Host, e.Port))
+			if at := fmt.Sprintf("%s:%d", e.Host, e.Port); !slices.Contains(shown.Hosts, at) {
+				shown.Hosts = append(shown.Hosts, at)
+			}
 		}
 		all = append(all, shown)
 	}

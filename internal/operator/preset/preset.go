@@ -71,6 +71,7 @@ func Resolve(ctx context.Context, name string) (Rules, error) {
 		if r.Entries, r.Left, err = configured(ctx, p.Tool); err != nil {
 			return Rules{}, err
 		}
+		r.Entries = p.Hosts(r.Entries)
 	}
 	for i := range r.Entries {
 		r.Entries[i].Note = "preset " + name + ": " + r.Entries[i].Note

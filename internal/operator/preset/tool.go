@@ -35,8 +35,9 @@ func (e *NoHosts) Hint() string {
 	return "set " + e.Tool + " up on this machine, or name the host: nemoclaw NAME policy add HOST[:PORT]"
 }
 
-// patience is how long a tool may take to say what its configuration is.
-const patience = 10 * time.Second
+// patience is how long a tool may take to say what its configuration is: pip
+// takes seconds on a busy machine.
+const patience = 30 * time.Second
 
 // maxAnswer bounds what is read of a tool's answer, in bytes.
 const maxAnswer = 1 << 20
