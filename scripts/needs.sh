@@ -48,6 +48,8 @@ if [ "$want" = test ]; then
   need stress-ng stress-ng
   need javac default-jdk-headless
   need rustc cargo rustc
+  need chromium chromium
+  need certutil libnss3-tools
   [ -e /usr/include/node/node.h ] || apt_install libnode-dev
   test/model/ollama.sh
   go run ./demo/modelserver --install

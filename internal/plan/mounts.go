@@ -89,6 +89,7 @@ func etcMounts(in Input) []spec.Mount {
 			m = append(m, shown(e.source(), e.Path))
 		}
 	}
+	m = append(m, in.Trust.browserMounts(made)...)
 	return append(m, in.Trust.mounts(in.System)...)
 }
 
@@ -182,6 +183,9 @@ func rules(in Input) []spec.PathRule {
 		r = append(r, spec.PathRule{Path: e.Path, Access: access})
 	}
 	r = append(r, in.Trust.rules(in.System.Etc)...)
+	for _, d := range browserFolders {
+		r = append(r, spec.PathRule{Path: d, Access: spec.Read, Optional: true})
+	}
 	r = append(r, spec.PathRule{Path: "/proc", Access: spec.Read})
 	for _, n := range nodes {
 		r = append(r, spec.PathRule{Path: "/dev/" + n, Access: spec.Device})

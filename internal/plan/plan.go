@@ -54,6 +54,7 @@ type Trust struct {
 	Bundle, Java string   // the bundle and Java's store, below Folder
 	Bundles      []string // further places of a bundle, on this machine
 	JavaStores   []string // and of Java's store
+	Authority    []byte   // the sandbox's own, in DER, for those that are told by a file of theirs
 }
 
 // Shown is one host file shown read-only inside.

@@ -38,6 +38,7 @@ var SystemFolders = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"
 var EtcWanted = []string{
 	"/etc/alternatives", // Debian's symbolic links into /usr
 	"/etc/ca-certificates.conf",
+	"/etc/chromium.d",      // without it Debian's chromium does not start
 	"/etc/crypto-policies", // Fedora's OpenSSL configuration
 	"/etc/debian_version",
 	"/etc/fonts",           // browsers

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"crypto/sha256"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -76,6 +77,9 @@ const (
 // authority's.
 func layTrust(dir string, a *authority.Authority, c host.Certificates) (*plan.Trust, error) {
 	t := &plan.Trust{Folder: filepath.Join(dir, certificates), Bundle: host.CertificateBundle, Java: javaStore, Bundles: c.Bundles, JavaStores: c.Java}
+	if block, _ := pem.Decode(a.Certificate()); block != nil {
+		t.Authority = block.Bytes
+	}
 	stamp := trustStamp(a, c)
 	if old, err := os.ReadFile(filepath.Join(dir, stampName)); err == nil && string(old) == stamp {
 		return t, nil
