@@ -18,6 +18,7 @@ const (
 	Reload    Kind = "reload"    // a policy took effect, or was refused
 	Session   Kind = "session"   // connect, exec or forward began or ended
 	Limit     Kind = "limit"     // a limit of the inference policy is near, or reached
+	Change    Kind = "change"    // another generation or workspace was put in force: Verdict says by what, or "undone"
 	Agent     Kind = "agent"     // the agent started, ended, became healthy or not
 	Damage    Kind = "damage"    // the book was found tampered with when it was opened, or lost Count events
 	Gap       Kind = "gap"       // to a slow reader of Watch: Count events were left out; never in the book

@@ -114,7 +114,14 @@ func By(ctx context.Context) string {
 	if !ok {
 		return ""
 	}
-	id := strconv.FormatUint(uint64(p.UID), 10)
+	return byUID(p.UID)
+}
+
+// Me names the operator whose process this is, as By does.
+func Me() string { return byUID(uint32(os.Getuid())) }
+
+func byUID(uid uint32) string {
+	id := strconv.FormatUint(uint64(uid), 10)
 	if u, err := user.LookupId(id); err == nil {
 		return u.Username + " (uid " + id + ")"
 	}

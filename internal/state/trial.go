@@ -22,6 +22,9 @@ func (s Sandbox) Trial() Sandbox {
 	return s
 }
 
+// IsTrial says whether s is such a place.
+func (s Sandbox) IsTrial() bool { return s.trial }
+
 // Place is how a place is called on a command line of our own: NAME or
 // NAME/trial.
 func (s Sandbox) Place() string {

@@ -30,6 +30,7 @@ type program struct {
 	health  netip.AddrPort // inside; zero for a program without one
 	path    string         // asked there; any 2xx is healthy
 	patient time.Duration  // how long a start may take
+	lives   int            // how often it may end before it was healthy; then the start has failed
 }
 
 // agent keeps the blueprint's program running. Safe for concurrent use.
@@ -41,6 +42,7 @@ type agent struct {
 
 	mu      sync.Mutex
 	running bool   // protected by mu
+	ends    int    // protected by mu: since the keeper began
 	why     string // protected by mu: of the last end
 }
 
@@ -106,6 +108,25 @@ func (a *agent) ended(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.running, a.why = false, err.Error()
+	a.ends++
+}
+
+// spent says how the program ended for the last time that it may before it was
+// healthy once; nil while it has another try.
+func (a *agent) spent() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ends < a.lives {
+		return nil
+	}
+	return fmt.Errorf("%s did not come up: it ended %s: %s", a.name, times(a.ends), a.why)
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "at once"
+	}
+	return fmt.Sprintf("%d times", n)
 }
 
 // check asks the program's health address, along a connection made inside.
@@ -159,6 +180,9 @@ func (a *agent) await(ctx context.Context, progress func(string)) error {
 		if err == nil {
 			a.record(audit.Event{Kind: audit.Agent, Verdict: "healthy", Program: a.name})
 			return nil
+		}
+		if over := a.spent(); over != nil {
+			return over
 		}
 		if s := int(time.Since(began).Seconds()); s/5 > told {
 			told = s / 5

@@ -215,12 +215,20 @@ func (k *keeper) shares() cgroup.Limits {
 	return cgroup.Limits{MemoryBytes: l.MemoryBytes, Pids: l.Pids, CPUs: l.CPUs}
 }
 
+// usualLives is how often a program may end while it is started: some restart
+// themselves once, after a migration or an update of their settings.
+const usualLives = 3
+
 // startAgent starts the blueprint's program, where it has one, and waits until
 // it is healthy.
 func (k *keeper) startAgent(ctx context.Context, progress func(string)) error {
 	p, ok := k.content.program()
 	if !ok || k.settings.Agent == "none" {
 		return nil
+	}
+	p.lives = usualLives
+	if k.place.IsTrial() {
+		p.lives = 1 // what cannot be relied on once is not put in force
 	}
 	k.agent = &agent{program: p, box: insideOf{k.box}, log: k.log, record: k.record.Event}
 	k.all.Go(func() { k.agent.keep(ctx) })

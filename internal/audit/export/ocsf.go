@@ -35,6 +35,7 @@ var classes = map[audit.Kind]class{
 	audit.Syscall:   {1003, always(4)}, // Kernel Activity: Invoke
 	audit.Approval:  {3004, always(3)}, // Entity Management: Update
 	audit.Reload:    {3004, always(3)},
+	audit.Change:    {3004, always(3)},
 	audit.Session:   {4007, always(1)}, // SSH Activity: Open
 	audit.Damage:    {2004, always(1)}, // Detection Finding: Create
 }
@@ -161,7 +162,7 @@ func where(out map[string]any, e audit.Event) {
 			api["response"] = map[string]any{"code": e.Call.Status}
 		}
 		out["api"] = api
-	case audit.Approval, audit.Reload:
+	case audit.Approval, audit.Reload, audit.Change:
 		out["entity"] = map[string]any{"name": e.Target, "type": string(e.Kind)}
 	case audit.Damage:
 		out["finding_info"] = map[string]any{"title": "The audit book was damaged", "uid": e.Hash, "desc": e.Why}

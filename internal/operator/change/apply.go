@@ -42,7 +42,7 @@ func (c Changer) Apply(ctx context.Context, p Plan) (state.Generation, error) {
 	if err != nil {
 		return state.Generation{}, err
 	}
-	if err := c.try(ctx, s, next); err != nil {
+	if err := c.try(ctx, s, next, p.Seeds); err != nil {
 		return state.Generation{}, errors.Join(c.undone(s, p.active, err), s.Forget(next))
 	}
 	if err := c.switchTo(ctx, p, next); err != nil {
@@ -77,7 +77,7 @@ const darkness = "# A trial reaches nothing.\nunlisted: deny\n"
 // try starts the generation once, beside what runs: on a copy of the workspace,
 // with the host's folders read-only and nothing to reach. What the driver calls
 // up is proved and healthy.
-func (c Changer) try(ctx context.Context, s state.Sandbox, g state.Generation) (err error) {
+func (c Changer) try(ctx context.Context, s state.Sandbox, g state.Generation, more Seeds) (err error) {
 	trial := s.Trial()
 	if err := c.clear(ctx, trial); err != nil { // of a command that was killed
 		return err
@@ -102,6 +102,9 @@ func (c Changer) try(ctx context.Context, s state.Sandbox, g state.Generation) (
 	}
 	if err == nil {
 		_, err = snapshot.Copy(ctx, s.Workspace(), trial.Workspace())
+	}
+	if err == nil {
+		err = more.lay(trial.Workspace())
 	}
 	if err != nil {
 		return fmt.Errorf("try generation %d: %w", g.Number, err)
@@ -139,18 +142,44 @@ func (c Changer) switchTo(ctx context.Context, p Plan, g state.Generation) error
 	if err != nil {
 		return errors.Join(err, s.Forget(g), c.again(s, ran))
 	}
-	if err := locked(s, func() error { return s.Activate(g) }); err != nil {
-		return errors.Join(err, c.back(p, snapshot.Record{}, ran))
-	}
-	err = c.Driver.Start(ctx, s, c.Tell)
-	if err == nil && p.Merge.Text != nil {
-		err = state.WriteDurable(s.PolicyFile(), p.Merge.Text, 0o600)
+	own, err := c.force(p, g, saved)
+	if err == nil {
+		err = c.Driver.Start(ctx, s, c.Tell)
 	}
 	if err != nil {
-		err = errors.Join(err, c.back(p, saved, ran), s.Forget(g))
+		err = errors.Join(err, c.back(p, g, saved, own, ran), s.Forget(g))
 		return c.undone(s, p.active, err)
 	}
 	return nil
+}
+
+// force puts g in force while nobody keeps the sandbox: its policy, its seeds,
+// the generation, and the line in the book. own is the policy's text as it was.
+func (c Changer) force(p Plan, g state.Generation, saved snapshot.Record) (own []byte, err error) {
+	s := p.place
+	err = locked(s, func() error {
+		if own, err = os.ReadFile(s.PolicyFile()); err != nil {
+			return err
+		}
+		if len(p.Released) > 0 {
+			// Read anew: the operator may have edited or answered since the plan.
+			m, err := merge(own, p.From.Artifact, p.To.Artifact, p.accept)
+			if err == nil && m.Text != nil {
+				err = state.WriteDurable(s.PolicyFile(), m.Text, 0o600)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if err := p.Seeds.lay(s.Workspace()); err != nil {
+			return err
+		}
+		if err := s.Activate(g); err != nil {
+			return err
+		}
+		return write(s, moved(p.Why, p.active, g, p.was.Blueprint, p.Settings.Blueprint, saved.ID))
+	})
+	return own, err
 }
 
 func running(s state.Sandbox) bool {
@@ -186,9 +215,9 @@ func (c Changer) save(ctx context.Context, p Plan, g state.Generation) (snapshot
 	return r, err
 }
 
-// back puts the old generation in force again, with the workspace as it was,
-// whatever has become of ctx.
-func (c Changer) back(p Plan, saved snapshot.Record, ran bool) error {
+// back puts the old generation in force again instead of g, with the workspace
+// and the policy as they were, whatever has become of the caller's context.
+func (c Changer) back(p Plan, g state.Generation, saved snapshot.Record, own []byte, ran bool) error {
 	s, ctx := p.place, context.Background()
 	if err := c.Driver.Stop(ctx, s, s.Wanted()); err != nil {
 		return err
@@ -203,7 +232,15 @@ func (c Changer) back(p Plan, saved snapshot.Record, ran bool) error {
 				return err
 			}
 		}
-		return s.Activate(p.active)
+		if own != nil {
+			if err := state.WriteDurable(s.PolicyFile(), own, 0o600); err != nil {
+				return err
+			}
+		}
+		if err := s.Activate(p.active); err != nil {
+			return err
+		}
+		return write(s, moved("undone", g, p.active, p.Settings.Blueprint, p.was.Blueprint, saved.ID))
 	})
 	if err == nil {
 		err = c.again(s, ran)

@@ -38,6 +38,8 @@ type Plan struct {
 	Workspace snapshot.Size
 	Released  []Release // what is new, version by version
 	Merge     Merge     // of the network policy
+	Seeds     Seeds     // of the workspace
+	accept    bool      // what the new default allows
 	asIs      bool      // sandbox.yaml is taken byte by byte
 }
 
@@ -149,7 +151,11 @@ func (c Changer) complete(ctx context.Context, p Plan, o Options) (Plan, error) 
 		if err != nil {
 			return Plan{}, fmt.Errorf("plan: %w", err)
 		}
-		if p.Merge, err = merge(text, p.From.Artifact, p.To.Artifact, o.AcceptPolicy); err != nil {
+		p.accept = o.AcceptPolicy
+		if p.Merge, err = merge(text, p.From.Artifact, p.To.Artifact, p.accept); err != nil {
+			return Plan{}, err
+		}
+		if p.Seeds, err = seeds(p.place, p.Settings, p.From.Artifact, p.To.Artifact); err != nil {
 			return Plan{}, err
 		}
 	}

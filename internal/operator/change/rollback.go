@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nemoclaw/nemoclaw/internal/audit"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/snapshot"
 	"github.com/nemoclaw/nemoclaw/internal/state"
@@ -50,7 +51,7 @@ func Generations(s state.Sandbox) ([]Kept, error) {
 type Return struct {
 	place    state.Sandbox
 	from, to state.Generation
-	set      state.Settings
+	was, set state.Settings   // of both
 	saved    *snapshot.Record // to become the workspace again
 }
 
@@ -95,6 +96,9 @@ func (c Changer) Rollback(s state.Sandbox, number int, workspace bool) (Return, 
 	case r.to == active:
 		return Return{}, say.Failing(list, "roll back: generation %d is in force", active.Number)
 	}
+	if r.was, err = s.SettingsOf(active); err != nil {
+		return Return{}, err
+	}
 	if r.set, err = s.SettingsOf(r.to); err != nil || !workspace {
 		return r, err
 	}
@@ -131,6 +135,9 @@ func (c Changer) Back(ctx context.Context, r Return) error {
 		if err == nil {
 			err = s.Activate(r.to)
 		}
+		if err == nil {
+			err = write(s, moved("rollback", r.from, r.to, r.was.Blueprint, r.set.Blueprint, r.Saved()))
+		}
 		return err
 	})
 	if err == nil && ran {
@@ -162,7 +169,10 @@ func (c Changer) stay(r Return, undo snapshot.Record, ran bool) error {
 					return err
 				}
 			}
-			return s.Activate(r.from)
+			if err := s.Activate(r.from); err != nil {
+				return err
+			}
+			return write(s, moved("undone", r.to, r.from, r.set.Blueprint, r.was.Blueprint, undo.ID))
 		})
 	}
 	if err == nil {
@@ -204,8 +214,10 @@ func (c Changer) Restore(ctx context.Context, s state.Sandbox, id string) (was s
 		return snapshot.Record{}, err
 	}
 	err = locked(s, func() (err error) {
-		was, err = restore(ctx, s, r, "before the restore of "+r.ID)
-		return err
+		if was, err = restore(ctx, s, r, "before the restore of "+r.ID); err != nil {
+			return err
+		}
+		return write(s, audit.Event{Verdict: "restore", Target: r.ID, ID: was.ID, Why: "it became the workspace; what that was became the snapshot " + was.ID})
 	})
 	return was, errors.Join(err, c.again(s, ran))
 }

@@ -84,22 +84,50 @@ func (a *app) printPlan(p change.Plan) error {
 	}
 	v.Result("Keep: /sandbox, network-policy.yaml, inference.yaml, secrets, mounts, limits and ports")
 	a.printPolicyMerge(p)
+	a.printSeeds(p.Seeds)
 	a.printReleases(p)
 	return nil
 }
 
 func fetched(i store.Info) string {
-	if i.Ready || i.Manifest.Packages == nil {
+	if i.Ready || i.Download == 0 {
 		return "nothing: all of it is here"
 	}
-	return fmt.Sprintf("%s at most, %s", say.Bytes(i.Manifest.Packages.Download), say.Count(i.Packages, "package"))
+	return fmt.Sprintf("%s at most, %s", say.Bytes(i.Download), say.Count(i.Packages+i.Debs, "package"))
 }
 
 func unpacked(i store.Info) string {
-	if i.Manifest.Packages == nil {
+	var size int64
+	if p := i.Manifest.Packages; p != nil {
+		size = p.Unpacked
+	}
+	if d := i.Manifest.Debian; d != nil {
+		size += d.Unpacked
+	}
+	if size = max(size, i.Bytes); size == 0 {
 		return "no files"
 	}
-	return say.Bytes(max(i.Bytes, i.Manifest.Packages.Unpacked))
+	return say.Bytes(size)
+}
+
+// printSeeds says what becomes of the files that a blueprint lays down.
+func (a *app) printSeeds(s change.Seeds) {
+	for _, p := range s.New {
+		a.voice.Result("File: %s is new, and laid down", say.Clean(p))
+	}
+	for _, p := range s.Newer {
+		a.voice.Result("File: %s, which nobody has changed, becomes the new version's", say.Clean(p))
+	}
+	for _, k := range s.Kept {
+		a.voice.Result("File: %s is yours and stays", say.Clean(k.Path))
+		if k.Why != "" {
+			a.voice.Result("  it could not be looked at: %s", say.Clean(k.Why))
+		}
+		if k.Diff != "" {
+			a.voice.Result("  what the new version changed about its own:")
+			a.voice.Result("%s", say.CleanLines(k.Diff))
+		}
+	}
 }
 
 func shared(i store.Info) string {

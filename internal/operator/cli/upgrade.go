@@ -52,5 +52,6 @@ func (t target) upgrade(ctx context.Context, o change.Options, dry bool) error {
 	}
 	t.app.printReleases(p)
 	t.app.printPolicyMerge(p)
+	t.app.printSeeds(p.Seeds)
 	return t.app.apply(ctx, ch, s, p)
 }

@@ -161,7 +161,7 @@ func filesOf(c choices, content store.Content) ([]state.File, error) {
 		{Path: "inference.yaml", Data: inference},
 		{Path: tokenName, Data: []byte(token + "\n")},
 	}
-	values := blueprint.Values{Name: string(c.name), GatewayPort: gatewayPort, GatewayToken: token, Model: c.model}
+	values := blueprint.Values{Name: string(c.name), GatewayPort: GatewayPort, GatewayToken: token, Model: c.model}
 	for _, seed := range content.Manifest.Seeds {
 		f, err := seedFile(content, seed, values)
 		if err != nil {

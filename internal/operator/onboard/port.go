@@ -8,8 +8,8 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/state"
 )
 
-// gatewayPort is the article's.
-const gatewayPort = 18789
+// GatewayPort is the article's.
+const GatewayPort = 18789
 
 // TakenPort is a gateway port that is in use.
 type TakenPort struct {
@@ -53,10 +53,10 @@ func checkPort(home state.Home, port int, self string) error {
 // freePort is the first port from the article's on that nobody has.
 func freePort(home state.Home) int {
 	owned := owners(home)
-	if owned[gatewayPort] == "" && free(gatewayPort) {
-		return gatewayPort
+	if owned[GatewayPort] == "" && free(GatewayPort) {
+		return GatewayPort
 	}
-	return nextFree(owned, gatewayPort)
+	return nextFree(owned, GatewayPort)
 }
 
 func nextFree(owned map[int]string, from int) int {

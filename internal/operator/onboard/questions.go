@@ -32,8 +32,8 @@ func (s Setup) answers(ctx context.Context, r Request, mounts []state.Mount, inf
 	}
 	if r.Yes || len(missing(questions, given)) == 0 && !s.Voice.InTTY {
 		a, err := fill(questions, given)
-		if _, chosen := r.Given["gateway-port"]; err == nil && !chosen && a["gateway-port"] != "" && a["gateway-port"] != strconv.Itoa(gatewayPort) {
-			s.Voice.News("Gateway port %d is taken: using %s.", gatewayPort, a["gateway-port"])
+		if _, chosen := r.Given["gateway-port"]; err == nil && !chosen && a["gateway-port"] != "" && a["gateway-port"] != strconv.Itoa(GatewayPort) {
+			s.Voice.News("Gateway port %d is taken: using %s.", GatewayPort, a["gateway-port"])
 		}
 		return a, err
 	}

@@ -32,6 +32,8 @@ func tell(e audit.Event) told {
 		return tellCall(e)
 	case audit.Reload:
 		return tellReload(e)
+	case audit.Change:
+		return told{yellow, "·", e.Verdict, e.Target, join(e.Why, by(e))}
 	case audit.Agent:
 		return told{agentInk(e.Verdict), "·", "agent", e.Program + " " + e.Verdict, e.Why}
 	case audit.Session:

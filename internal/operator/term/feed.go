@@ -50,7 +50,7 @@ func sorts() map[string]sort {
 		"2": {"refusals", func(e audit.Event) bool { return e.Verdict == "deny" || e.Kind == audit.Syscall }},
 		"3": {"system calls", of(audit.Syscall)},
 		"4": {"model calls", of(audit.Inference)},
-		"5": {"changes", of(audit.Start, audit.Stop, audit.Reload, audit.Agent, audit.Session, audit.Damage, audit.Gap)},
+		"5": {"changes", of(audit.Start, audit.Stop, audit.Reload, audit.Change, audit.Agent, audit.Session, audit.Damage, audit.Gap)},
 	}
 }
 

@@ -19,7 +19,7 @@ func poke(all []audit.Event, questions, status chan<- struct{}) {
 			q = true
 		case audit.Agent, audit.Damage:
 			s = true
-		case audit.Start, audit.Stop, audit.Reload, audit.Gap:
+		case audit.Start, audit.Stop, audit.Reload, audit.Change, audit.Gap:
 			q, s = true, true
 		case audit.Inference:
 			s = s || e.Call != nil && e.Call.Error != ""
