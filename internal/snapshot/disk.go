@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -108,39 +106,4 @@ func syncFolder(dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
-}
-
-// removeAll is os.RemoveAll (which follows no link) for copies of trees in
-// which the agent has taken rights away from folders.
-func removeAll(dir string) error {
-	err := os.RemoveAll(dir)
-	if !errors.Is(err, fs.ErrPermission) {
-		return err
-	}
-	root, rootErr := os.OpenRoot(dir)
-	if rootErr != nil {
-		return err
-	}
-	defer root.Close()
-	unlock(root, ".")
-	return os.RemoveAll(dir)
-}
-
-// unlock gives the owner its rights on every folder below path. Nothing is
-// reached through a link: os.Root refuses to leave, and links are no folders.
-func unlock(root *os.Root, path string) {
-	if root.Chmod(path, 0o700) != nil {
-		return
-	}
-	f, err := root.Open(path)
-	if err != nil {
-		return
-	}
-	entries, _ := f.ReadDir(-1)
-	_ = f.Close()
-	for _, e := range entries {
-		if e.IsDir() {
-			unlock(root, filepath.Join(path, e.Name()))
-		}
-	}
 }

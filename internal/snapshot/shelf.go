@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/state"
 )
 
 // Shelf is where the snapshots of one sandbox lie: a folder that nothing inside
@@ -87,7 +89,7 @@ func (s Shelf) Create(ctx context.Context, workspace string, r Record) (Record, 
 		r, err = s.keep(tmp, r)
 	}
 	if err != nil {
-		return Record{}, errors.Join(err, removeAll(tmp))
+		return Record{}, errors.Join(err, state.RemoveTree(tmp))
 	}
 	return r, nil
 }
@@ -113,7 +115,7 @@ func (s Shelf) scratch() (string, error) {
 func (s Shelf) Sweep() {
 	left, _ := filepath.Glob(filepath.Join(s.Dir, making+"*"))
 	for _, dir := range left {
-		_ = removeAll(dir) // the next one tries again
+		_ = state.RemoveTree(dir) // the next one tries again
 	}
 }
 
@@ -223,7 +225,7 @@ func (s Shelf) Remove(id string) error {
 	if err := os.Rename(s.path(r.ID), away); err != nil {
 		return fmt.Errorf("remove snapshot %q: %w", id, err)
 	}
-	return removeAll(away)
+	return state.RemoveTree(away)
 }
 
 // Restore makes workspace what r holds. What it was until now becomes a
@@ -252,7 +254,7 @@ func (s Shelf) Restore(ctx context.Context, workspace string, r, now Record) (Re
 		now, err = s.keep(tmp, now)
 	}
 	if err != nil {
-		return Record{}, errors.Join(err, removeAll(tmp))
+		return Record{}, errors.Join(err, state.RemoveTree(tmp))
 	}
 	if err := exchange(s.Tree(now), workspace); err != nil {
 		return Record{}, errors.Join(err, s.Remove(now.ID))

@@ -83,7 +83,7 @@ func (h Home) scratch(prefix string) (dir string, done func(), err error) {
 		return "", nil, fmt.Errorf("lock folder: %w", err)
 	}
 	return dir, func() {
-		_ = removeAll(dir)
+		_ = RemoveTree(dir)
 		unlock()
 	}, nil
 }
@@ -115,7 +115,7 @@ func (h Home) sweep() {
 		if err != nil {
 			continue // its maker lives
 		}
-		_ = removeAll(dir)
+		_ = RemoveTree(dir)
 		unlock()
 	}
 }

@@ -31,15 +31,15 @@ func (s Sandbox) Remove() error {
 	if err := s.forgetAnchor(); err != nil {
 		return fmt.Errorf("remove sandbox %q: %w", string(s.name), err)
 	}
-	if err := removeAll(bin); err != nil {
+	if err := RemoveTree(bin); err != nil {
 		return fmt.Errorf("remove sandbox %q: %w", string(s.name), err)
 	}
 	return syncDir(s.home.Dir)
 }
 
-// removeAll is os.RemoveAll (which follows no link) for trees in which
+// RemoveTree is os.RemoveAll (which follows no link) for trees in which
 // the agent has taken rights away from folders.
-func removeAll(dir string) error {
+func RemoveTree(dir string) error {
 	err := os.RemoveAll(dir)
 	if !errors.Is(err, fs.ErrPermission) {
 		return err

@@ -259,17 +259,22 @@ func (a *app) living() ([]blueprint.Digest, error) {
 	return keep, nil
 }
 
-// cachePrune makes room, and forgets no blueprint.
-func (a *app) cachePrune(ctx context.Context) error {
+// makeRoom has the store do what it is asked, but for what living sandboxes use.
+func (a *app) makeRoom(act func(*store.Store, []blueprint.Digest) (store.Cleared, error)) (store.Cleared, error) {
 	blueprints, err := store.Open(a.home.Blueprints())
 	if err != nil {
-		return err
+		return store.Cleared{}, err
 	}
 	keep, err := a.living()
 	if err != nil {
-		return err
+		return store.Cleared{}, err
 	}
-	done, err := blueprints.Prune(ctx, keep)
+	return act(blueprints, keep)
+}
+
+// cachePrune makes room, and forgets no blueprint.
+func (a *app) cachePrune(ctx context.Context) error {
+	done, err := a.makeRoom(func(s *store.Store, keep []blueprint.Digest) (store.Cleared, error) { return s.Prune(ctx, keep) })
 	if err != nil {
 		return err
 	}
@@ -279,15 +284,7 @@ func (a *app) cachePrune(ctx context.Context) error {
 
 // cacheClear keeps what living sandboxes were made of.
 func (a *app) cacheClear(ctx context.Context) error {
-	blueprints, err := store.Open(a.home.Blueprints())
-	if err != nil {
-		return err
-	}
-	keep, err := a.living()
-	if err != nil {
-		return err
-	}
-	done, err := blueprints.Clear(ctx, keep)
+	done, err := a.makeRoom(func(s *store.Store, keep []blueprint.Digest) (store.Cleared, error) { return s.Clear(ctx, keep) })
 	if err != nil {
 		return err
 	}

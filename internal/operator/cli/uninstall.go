@@ -104,25 +104,13 @@ func (a *app) stateRemovals() []removal {
 	var plan []removal
 	for _, dir := range []string{a.home.Blueprints(), a.home.Secrets(), a.home.Anchors()} {
 		if _, err := os.Lstat(dir); err == nil {
-			plan = append(plan, removal{"folder " + dir, func(context.Context) error { return removeTree(dir) }})
+			plan = append(plan, removal{"folder " + dir, func(context.Context) error { return state.RemoveTree(dir) }})
 		}
 	}
 	if _, err := os.Lstat(a.home.Dir); err == nil {
 		plan = append(plan, removal{"folder " + a.home.Dir, func(context.Context) error { return removeEmpty(a.home.Dir) }})
 	}
 	return plan
-}
-
-// removeTree removes a folder of ours with folders in it that are read-only.
-// No sandbox writes there.
-func removeTree(dir string) error {
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() {
-			return os.Chmod(path, 0o700)
-		}
-		return err
-	})
-	return errors.Join(err, os.RemoveAll(dir))
 }
 
 // removeEmpty removes a folder that has nothing left in it.
