@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -49,6 +50,9 @@ func New(name string, open func(context.Context) (net.Conn, error)) *Client {
 		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return checked(ctx) },
 		DisableCompression: true,
 		MaxIdleConns:       2,
+		// A supervisor that is stopped, or hangs, must not hold the operator for
+		// ever. The longest honest answer is Verify's.
+		ResponseHeaderTimeout: 90 * time.Second,
 	}
 	return &Client{http: &http.Client{Transport: transport}, open: checked}
 }

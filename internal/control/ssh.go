@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/nemoclaw/nemoclaw/internal/control/hail"
 )
@@ -80,13 +81,33 @@ func (c *Client) upgraded(ctx context.Context, protocol string, first []byte) (*
 	return answered(conn, protocol)
 }
 
+// patience is how long a supervisor may take to say that it has heard. It does
+// nothing before; one that says nothing is stopped, or hangs.
+const patience = 15 * time.Second
+
+// Silent means that the supervisor is there and does not answer.
+type Silent struct{ Asked string }
+
+func (e *Silent) Error() string {
+	return fmt.Sprintf("open %s: the supervisor does not answer within %s", e.Asked, patience)
+}
+
+// Hint is how to get rid of it.
+func (e *Silent) Hint() string { return "nemoclaw NAME stop, which ends it, and nemoclaw NAME start" }
+
 func answered(conn net.Conn, protocol string) (*Carrier, error) {
 	made := &Carrier{Conn: conn}
 	made.in = bufio.NewReader(receiver{made})
+	_ = conn.SetReadDeadline(time.Now().Add(patience)) // a closed one says so when it is read
 	answer, err := http.ReadResponse(made.in, nil)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		conn.Close()
+		return nil, &Silent{protocol}
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", protocol, err), conn.Close())
 	}
+	_ = conn.SetReadDeadline(time.Time{})
 	if answer.StatusCode != http.StatusSwitchingProtocols {
 		return nil, errors.Join(refusal(answer), conn.Close())
 	}

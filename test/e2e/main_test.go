@@ -93,10 +93,10 @@ func TestAsUser(t *testing.T) {
 }
 
 // skipped is what the second run leaves out: itself, what the caller said, and
-// two tests whose needs are too big for a copy or too slow to do twice. What they
+// those whose needs are too big for a copy, too slow to do twice, or root. What they
 // show, TestOpenClaw and TestKilledChange show as a user.
 func skipped() string {
-	const always = "TestAsUser|TestUpgradeOfALiveOpenClaw|TestAgents|TestToolchains"
+	const always = "TestAsUser|TestUpgradeOfALiveOpenClaw|TestAgents|TestToolchains|TestFullDisk|TestReadOnlyDisk|TestTwoUsers"
 	if s := flag.Lookup("test.skip").Value.String(); s != "" {
 		return always + "|" + s
 	}
