@@ -104,6 +104,57 @@ func TestEveryClientIsRead(t *testing.T) {
 	}
 }
 
+// packages are clients of registries as they come; each installs, and is refused
+// when it would write.
+var packages = []struct{ name, needs, script, writes string }{
+	{"npm", "npm", `npm install --registry https://npm.example.org/ --no-audit --no-fund --ignore-scripts --fetch-retries 0 express@5.1.0 && node -e 'require("express"); console.log("installed")'`,
+		`echo '{"name":"mine","version":"1.0.0"}' > package.json; npm publish --registry https://npm.example.org/ --//npm.example.org/:_authToken=x --fetch-retries 0`},
+	{"pip", "/usr/bin/python3", `/usr/bin/python3 -m venv venv && env -u PIP_FIND_LINKS venv/bin/pip install -q --retries 0 --index-url https://pip.example.org/simple/ tzdata && venv/bin/python -c 'import tzdata; print("installed")'`,
+		`venv/bin/python -c 'from pip._vendor import requests; r = requests.post("https://pip.example.org/legacy/", data={":action": "file_upload"}); print(r.status_code, r.text)'`},
+	{"requests", "/usr/bin/python3", `[ -x venv/bin/python ] || /usr/bin/python3 -m venv venv; venv/bin/python -c 'from pip._vendor import requests; r = requests.get("https://pip.example.org/simple/tzdata/"); print("installed" if r.ok and "tzdata" in r.text else r.text)'`,
+		`venv/bin/python -c 'from pip._vendor import requests
+with requests.Session() as s:
+	s.get("https://pip.example.org/simple/tzdata/")
+	r = s.delete("https://pip.example.org/simple/tzdata/"); print(r.status_code, r.text)'`},
+}
+
+// The clients of registries install over TLS that ends at the gate, where only
+// reading is listed, and publish nothing.
+func TestRegistriesAreRead(t *testing.T) {
+	b := newShell(t, `egress:
+  - {host: npm.example.org, port: 443, http: [{methods: [GET, HEAD], paths: ["/**"]}]}
+  - {host: pip.example.org, port: 443, http: [{methods: [GET, HEAD], paths: ["/**"]}]}
+unlisted: deny
+`)
+	b.registries("../../.cache/registry")
+	b.prints("", `mkdir /sandbox/work`)
+	for _, c := range packages {
+		t.Run(c.name, func(t *testing.T) {
+			b := b.in(t)
+			b.needs(c.needs)
+			if r := b.sh("cd /sandbox/work && " + c.script); !strings.Contains(r.out, "installed") {
+				t.Fatal(r)
+			}
+			if r := b.sh("cd /sandbox/work && " + c.writes); !strings.Contains(r.out+r.err, "403") {
+				t.Errorf("it wrote: %s", r)
+			}
+		})
+	}
+	for _, host := range []string{"npm.example.org", "pip.example.org"} {
+		arrived := b.world.To(host)
+		if len(arrived) == 0 {
+			t.Errorf("nothing arrived at %s", host)
+		}
+		for _, a := range arrived {
+			for _, r := range a.Requests {
+				if a.SNI != host || r.Method != "GET" && r.Method != "HEAD" {
+					t.Errorf("arrived: %s %+v", a.SNI, r)
+				}
+			}
+		}
+	}
+}
+
 // A WebSocket of Node's own passes through the gate.
 func TestWebSocketIsRead(t *testing.T) {
 	b := newShell(t, requestRules)

@@ -69,12 +69,12 @@ func (n npm) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.ServeFile(w, r, n.file(versions[strings.TrimSuffix(file, ".tgz")].Integrity))
 	default:
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(document(r.Host, name, versions)) // a client that left is told nothing
+		_ = json.NewEncoder(w).Encode(document(r, name, versions)) // a client that left is told nothing
 	}
 }
 
 // document is what a registry says of a package.
-func document(host, name string, versions map[string]locked) map[string]any {
+func document(r *http.Request, name string, versions map[string]locked) map[string]any {
 	type dist struct {
 		Tarball   string `json:"tarball"`
 		Integrity string `json:"integrity"`
@@ -85,9 +85,13 @@ func document(host, name string, versions map[string]locked) map[string]any {
 		Integrity string `json:"integrity,omitempty"` // hides the lockfile's
 		Dist      dist   `json:"dist"`
 	}
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
 	all, latest := map[string]version{}, ""
 	for v, p := range versions {
-		address := url.URL{Scheme: "http", Host: host, Path: "/" + name + "/-/" + v + ".tgz"}
+		address := url.URL{Scheme: scheme, Host: r.Host, Path: "/" + name + "/-/" + v + ".tgz"}
 		all[v] = version{Name: name, locked: p, Dist: dist{address.String(), p.Integrity}}
 		latest = max(latest, v) // any will do: packages ask for a range
 	}
