@@ -46,7 +46,14 @@ func (rd *reader) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if !ok {
 		panic(http.ErrAbortHandler)
 	}
-	ctx, cancel := context.WithCancelCause(req.Context())
+	r.conn.unseen.Store(false)
+	ctx := req.Context()
+	if req.ProtoMajor == 1 { // HTTP/2 says of each request whether it is still wanted
+		var done func()
+		ctx, done = r.untilGone(ctx)
+		defer done()
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	said, _, _ := strings.Cut(req.RequestURI, "?")
 	path, unclear := policy.ParsePath(req.RequestURI)

@@ -86,7 +86,8 @@ func newReader(g *Gate) *reader {
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, readingKey{}, readingOf(c))
 		},
-		ErrorLog: log.New(io.Discard, "", 0), // what a program breaks is no news
+		ConnState: rd.stateChanged,
+		ErrorLog:  log.New(io.Discard, "", 0), // what a program breaks is no news
 	}
 	rd.proxy = &httputil.ReverseProxy{
 		Rewrite: rewrite, Transport: onward{}, FlushInterval: flushTime,
@@ -157,6 +158,7 @@ func (i *inlet) Addr() net.Addr { return &net.TCPAddr{} }
 // was read.
 type readConn struct {
 	net.Conn
+	presence
 	reading *reading
 	first   []byte
 	once    sync.Once
@@ -169,7 +171,15 @@ func (c *readConn) Read(b []byte) (int, error) {
 		c.first = c.first[n:]
 		return n, nil
 	}
-	return c.Conn.Read(b)
+	n, err := c.Conn.Read(b)
+	c.heard(err)
+	return n, err
+}
+
+func (c *readConn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.written.Add(int64(n))
+	return n, err
 }
 
 func (c *readConn) Close() error {
@@ -180,11 +190,8 @@ func (c *readConn) Close() error {
 type readingKey struct{}
 
 func readingOf(c net.Conn) *reading {
-	if t, ok := c.(*tls.Conn); ok {
-		c = t.NetConn()
-	}
-	if c, ok := c.(*readConn); ok {
-		return c.reading
+	if conn := readConnOf(c); conn != nil {
+		return conn.reading
 	}
 	return nil
 }
@@ -198,6 +205,7 @@ func (f *flow) readRequests(first shape) {
 	defer r.end()
 	_ = f.in.SetReadDeadline(time.Time{}) // what listens next sets its own; a dead socket shows at once
 	conn := &readConn{Conn: f.in, reading: r, first: f.pending, closed: make(chan struct{})}
+	r.conn = conn
 	f.pending = nil
 	var served net.Conn = conn
 	if r.secure {

@@ -21,6 +21,7 @@ import (
 // another.
 type reading struct {
 	f         *flow
+	conn      *readConn // the program's end
 	name      policy.Host
 	port      policy.Port
 	secure    bool // TLS, on both sides
