@@ -85,6 +85,7 @@ func TestProvidersThatMisbehave(t *testing.T) {
 		"encoded":              {status(200, ndMedia, "\x1f\x8b", "Content-Encoding", "gzip"), status(200, sseMedia, "\x1f\x8b", "Content-Encoding", "gzip"), 502, "encoded answer", ""},
 		"not JSON":             {stream(ndMedia, false, "{oops}\n"), stream(sseMedia, false, "data: {oops}\n\n"), 502, "not JSON", ""},
 		"not UTF-8":            {stream(ndMedia, false, "{\"message\":{\"content\":\"\xff\"}}\n"), stream(sseMedia, false, "data: {\"x\":\"\xff\"}\n\n"), 502, "not UTF-8", ""},
+		"a key twice":          {stream(ndMedia, false, `{"message":{"content":"Hel","content":"lo"}}`+"\n"), stream(sseMedia, false, `data: {"choices":[{"delta":{"content":"Hel","Content":"lo"}}]}`+"\n\n"), 502, "are the same to some readers", ""},
 		"nothing":              {stream(ndMedia, false), stream(sseMedia, false), 502, "ended before it was complete", ""},
 		"not JSON later":       {stream(ndMedia, false, oneLine, "{oops}\n"), stream(sseMedia, false, oneEvent, "data: {oops}\n\n"), 200, "not JSON", "Hel"},
 		"ends early":           {stream(ndMedia, false, oneLine), stream(sseMedia, false, oneEvent), 200, "ended before it was complete", "Hel"},

@@ -23,7 +23,7 @@ type field struct {
 
 // parseObject reads the top level of a JSON object. Keys that some reader might
 // take for one another are refused: Ollama's reader does not mind case and
-// takes the last, others take the first.
+// takes the last, others take the first. Deeper, a key that stands there twice is.
 func parseObject(raw []byte) (*object, error) {
 	if !utf8.Valid(raw) {
 		return nil, errors.New("not UTF-8")
@@ -32,36 +32,27 @@ func parseObject(raw []byte) (*object, error) {
 		err := json.Unmarshal(raw, new(json.RawMessage)) // it says where
 		return nil, fmt.Errorf("not JSON: %w", err)
 	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	if open, _ := dec.Token(); open != json.Delim('{') {
+	if bytes.TrimLeft(raw, " \t\r\n")[0] != '{' {
 		return nil, errors.New("not a JSON object")
 	}
-	o := &object{raw: raw}
-	seen := map[string]string{}
-	for dec.More() {
-		key, _ := dec.Token()
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return nil, fmt.Errorf("not JSON: %w", err)
-		}
-		name, _ := key.(string)
-		if other, ok := seen[fold(name)]; ok {
-			return nil, fmt.Errorf("keys %q and %q are the same to some readers", other, name)
-		}
-		seen[fold(name)] = name
-		end := int(dec.InputOffset())
-		o.fields = append(o.fields, field{name, end - len(value), end})
+	fields, err := members(raw, false)
+	if err != nil {
+		return nil, err
 	}
-	return o, nil
+	return &object{raw: raw, fields: fields}, nil
 }
 
 // fold is equal for keys that encoding/json, which Ollama reads with, matches.
+// Letters of ASCII become small ones.
 func fold(key string) string {
 	folded := make([]rune, 0, len(key))
 	for _, c := range key {
 		low := c
 		for next := unicode.SimpleFold(c); next != c; next = unicode.SimpleFold(next) {
 			low = min(low, next)
+		}
+		if low >= 'A' && low <= 'Z' {
+			low += 'a' - 'A'
 		}
 		folded = append(folded, low)
 	}

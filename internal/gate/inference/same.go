@@ -94,15 +94,17 @@ func (s *same) whole(body []byte) ([]byte, error) {
 func read(raw []byte) (*piece, error) { return readAs[piece](raw) }
 
 // readAs reads a T. Fields of another type than expected are left out: they are
-// for the agent to judge.
+// for the agent to judge. A key that stands somewhere twice, or in two spellings,
+// would be one thing to the record and another to the agent.
 func readAs[T any](raw []byte) (*T, error) {
 	p := new(T)
 	err := json.Unmarshal(raw, p)
-	if odd := (*json.UnmarshalTypeError)(nil); errors.As(err, &odd) && raw[0] == '{' {
-		return p, nil
-	}
-	if err != nil {
+	odd := (*json.UnmarshalTypeError)(nil)
+	if err != nil && !(errors.As(err, &odd) && raw[0] == '{') {
 		return nil, nonsense("it is not JSON")
+	}
+	if _, err := members(raw, true); err != nil {
+		return nil, nonsense("%v", err)
 	}
 	return p, nil
 }

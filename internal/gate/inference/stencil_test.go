@@ -22,10 +22,11 @@ var elements = []struct {
 	{`{"x":"a","choices":[{"delta":{"content":"a"}}]}`, `{"x":"b","choices":[{"delta":{"content":"a"}}]}`, false},
 	{`{"created_at":"a","choices":[{"delta":{"content":"a"}}]}`, `{"created_at":"b","choices":[{"delta":{"content":"c"}}]}`, false},
 	{`{"message":{"content":"a"}}`, `{"message":{"content":"b"},"done":true,"eval_count":3}`, false},
-	{`{"choices":[{"delta":{"content":"a","content":"b"}}]}`, `{"choices":[{"delta":{"content":"a","content":"c"}}]}`, true},
+	{`{"choices":[{"delta":{"content":"a","content":"b"}}]}`, `{"choices":[{"delta":{"content":"a","content":"c"}}]}`, false},
+	{`{"choices":[{"delta":{"content":"a","Content":"b"}}]}`, `{"choices":[{"delta":{"content":"a","Content":"c"}}]}`, false},
 	{`{"choices":[{"delta":{"content":"done"}}],"error":null}`, "{\"choices\":[{\"delta\":{\"content\":\"do\nne\"}}],\"error\":null}", false},
 	{`{"choices":[{"text":"a"},{"text":"b"}]}`, `{"choices":[{"text":"a"},{"text":"c"}]}`, false},
-	{`{"created_at":"x","created_at":"y","choices":[{"text":"a"}]}`, `{"created_at":"z","created_at":"y","choices":[{"text":"a"}]}`, true},
+	{`{"created_at":"x","created_at":"y","choices":[{"text":"a"}]}`, `{"created_at":"z","created_at":"y","choices":[{"text":"a"}]}`, false},
 	{`{"choices":[{"text":"created_at"}],"created_at":"1"}`, `{"choices":[{"text":"x"}],"created_at":"2"}`, false},
 }
 
