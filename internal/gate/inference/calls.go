@@ -10,6 +10,7 @@ type streamedCall struct {
 	index     int // that its parts are sent with
 	id, name  string
 	arguments []byte // JSON
+	free      bool   // they are a text of any kind
 }
 
 // callPart is what an element of a stream adds to the call at a place.
@@ -42,9 +43,11 @@ func (k *calls) add(c called) callPart {
 	if c.Function.Name != "" {
 		call.name = c.Function.Name
 	}
-	call.arguments = append(call.arguments, arguments...)
+	call.take(arguments)
 	return callPart{at, arguments}
 }
+
+func (c *streamedCall) take(arguments string) { c.arguments = append(c.arguments, arguments...) }
 
 // place is where a part belongs: to the last call at its index, unless it names
 // another call. Some servers give all calls one index, or none and each call
@@ -79,6 +82,9 @@ func (k calls) whole() ([]streamedCall, error) {
 		}
 		if len(c.arguments) == 0 {
 			k[i].arguments = []byte("{}")
+		}
+		if c.free {
+			continue
 		}
 		if _, err := parseObject(k[i].arguments); err != nil {
 			return nil, nonsense("the arguments for tool %.50q are no JSON object", c.name)

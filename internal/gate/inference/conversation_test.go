@@ -327,7 +327,7 @@ func heardBy(reader func(*exchange) form) func(*testing.T, string, bool) saidTur
 		}
 		turn := saidTurn{Role: "assistant", Text: x.tally.text.String()}
 		for _, tool := range x.tally.tools {
-			turn.Calls = append(turn.Calls, madeCall{tool.name, anyOf(t, tool.arguments.String())})
+			turn.Calls = append(turn.Calls, madeCall{tool.name, anyOf(t, string(tool.arguments))})
 		}
 		return turn
 	}

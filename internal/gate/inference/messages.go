@@ -39,6 +39,9 @@ func (m *messages) line(line, payload []byte) ([]byte, error) {
 	if m.tally.hear(e) {
 		m.first()
 	}
+	if err := m.tally.uncallable(); err != nil {
+		return nil, err
+	}
 	said, thinking := m.tally.only(before)
 	m.like = cut(payload, payload, said, thinking)
 	if m.tally.fault != "" && !m.sent { // another provider may do better
@@ -59,6 +62,10 @@ func (m *messages) whole(body []byte) ([]byte, error) {
 		return nil, err
 	}
 	m.tally.hear(e)
+	m.tally.done = true
+	if err := m.tally.uncallable(); err != nil {
+		return nil, err
+	}
 	if m.rename {
 		body = renamed(body, "model", m.call.Asked)
 	}
@@ -78,6 +85,9 @@ func renamedWithin(raw []byte, key, name string) []byte {
 	return o.with(key, renamed(inner, "model", name))
 }
 
+// cutShort is the reason of an answer that is as long as it may be.
+const cutShort = "max_tokens"
+
 // hear takes one piece of an answer of Anthropic's. It says whether the piece
 // held something that was said.
 func (t *tally) hear(e *event) bool {
@@ -86,6 +96,7 @@ func (t *tally) hear(e *event) bool {
 		t.fault, t.done = f, true
 	}
 	t.done = t.done || e.Type == "message_stop"
+	t.short = t.short || e.StopReason == cutShort || e.Delta != nil && e.Delta.StopReason == cutShort
 	t.used(e.Usage)
 	if e.Message != nil {
 		t.used(e.Message.Usage)
@@ -112,11 +123,12 @@ func (t *tally) block(h *heard) {
 	}
 	t.say(&t.text, h.Text)
 	t.say(&t.thinking, h.Thinking)
-	if h.Name != "" && len(t.tools) < maxTools {
-		t.tools = append(t.tools, &toolCall{name: shortened(h.Name, maxName)})
+	if h.Name != "" && len(t.tools) <= maxTools {
+		t.tools = append(t.tools, streamedCall{name: h.Name, free: h.Type != useKind})
 		t.size += len(h.Name)
 	}
 	if len(t.tools) > 0 { // blocks come one after the other
-		t.say(&t.tools[len(t.tools)-1].arguments, h.input()+h.PartialJSON)
+		t.tools[len(t.tools)-1].take(h.input() + h.PartialJSON)
+		t.size += len(h.input()) + len(h.PartialJSON)
 	}
 }

@@ -24,6 +24,7 @@ type replied struct {
 	Message string `json:"message"`
 
 	// Of the whole.
+	Status string          `json:"status"`
 	Error  json.RawMessage `json:"error"`
 	Output []repliedItem   `json:"output"`
 	Usage  *responseUsage  `json:"usage"`
@@ -57,6 +58,9 @@ func (r *replies) line(line, payload []byte) ([]byte, error) {
 	if r.tally.reply(e) {
 		r.first()
 	}
+	if err := r.tally.uncallable(); err != nil {
+		return nil, err
+	}
 	if r.tally.fault != "" && !r.sent { // another provider may do better
 		return nil, nonsense("it is an error: %s", r.tally.fault)
 	}
@@ -81,7 +85,10 @@ func (r *replies) whole(body []byte) ([]byte, error) {
 		}
 		r.tally.item(&item)
 	}
-	r.tally.done = true
+	r.tally.done, r.tally.short = true, e.Status == "incomplete"
+	if err := r.tally.uncallable(); err != nil {
+		return nil, err
+	}
 	if r.rename {
 		body = renamed(body, "model", r.call.Asked)
 	}
@@ -102,7 +109,7 @@ func (t *tally) reply(e *replied) bool {
 			t.item(e.Item)
 		}
 	case "response.completed", "response.incomplete", "response.failed":
-		t.done = true
+		t.done, t.short = true, e.Type != "response.completed"
 		if e.Response != nil {
 			t.answered(e.Response)
 		}
@@ -134,11 +141,11 @@ func (t *tally) speak(kind, text string) {
 
 // item takes a call of a tool.
 func (t *tally) item(item *repliedItem) {
-	if item.Type != callItem && item.Type != customItem || len(t.tools) >= maxTools {
+	if item.Type != callItem && item.Type != customItem || len(t.tools) > maxTools {
 		return
 	}
-	call := &toolCall{name: shortened(item.Name, maxName)}
+	call := streamedCall{name: item.Name, free: item.Type == customItem}
+	call.take(item.Arguments + item.Input)
 	t.tools = append(t.tools, call)
-	t.size += len(item.Name)
-	t.say(&call.arguments, item.Arguments+item.Input)
+	t.size += len(item.Name) + len(call.arguments)
 }

@@ -32,7 +32,7 @@ func (s *same) line(line, payload []byte) ([]byte, error) {
 	}
 	if string(payload) == sseEnd {
 		s.tally.done = true
-		return line, nil
+		return line, s.tally.uncallable()
 	}
 	if said, ok := s.like.fits(payload); ok {
 		if s.tally.heard(said, s.like.thinking) {
@@ -47,6 +47,9 @@ func (s *same) line(line, payload []byte) ([]byte, error) {
 	}
 	if s.tally.add(p) {
 		s.first()
+	}
+	if err := s.tally.uncallable(); err != nil {
+		return nil, err
 	}
 	if s.hide && p.Usage != nil && len(p.Choices) == 0 && p.Error == nil {
 		s.hidden = true
@@ -84,6 +87,10 @@ func (s *same) whole(body []byte) ([]byte, error) {
 		return nil, err
 	}
 	s.tally.add(p)
+	s.tally.done = true
+	if err := s.tally.uncallable(); err != nil {
+		return nil, err
+	}
 	if s.key != "" {
 		body = renamed(body, s.key, s.call.Asked)
 	}

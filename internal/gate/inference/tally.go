@@ -10,18 +10,15 @@ import (
 type tally struct {
 	text     strings.Builder
 	thinking strings.Builder
-	tools    []*toolCall
+	tools    calls
 	size     int // bytes of the texts, kept or not
 
 	in, out int    // the provider's figures
 	cached  int    // of in, what it had kept from before
 	done    bool   // the answer said that it is complete
+	short   bool   // it was cut at the most that it may be long
+	several bool   // it has more than one choice: their calls cannot be told apart
 	fault   string // the error that it carried
-}
-
-type toolCall struct {
-	name      string
-	arguments strings.Builder
 }
 
 // maxKept bounds what the tally keeps of an answer; the record keeps less.
@@ -36,6 +33,7 @@ type piece struct {
 	Response        string `json:"response"`
 	Thinking        string `json:"thinking"`
 	Done            bool   `json:"done"`
+	DoneReason      string `json:"done_reason"`
 	PromptEvalCount int    `json:"prompt_eval_count"`
 	EvalCount       int    `json:"eval_count"`
 
@@ -45,6 +43,7 @@ type piece struct {
 }
 
 type choice struct {
+	Index        int     `json:"index"`
 	Text         string  `json:"text"`
 	Delta        *said   `json:"delta"`
 	Message      *said   `json:"message"`
@@ -92,9 +91,13 @@ func (t *tally) add(p *piece) bool {
 		t.say(&t.text, c.Text)
 		t.take(c.Delta)
 		t.take(c.Message)
-		t.done = t.done || c.FinishReason != nil && *c.FinishReason != ""
+		t.several = t.several || c.Index > 0
+		if c.FinishReason != nil && *c.FinishReason != "" {
+			t.done = true
+			t.short = t.short || *c.FinishReason == "length"
+		}
 	}
-	t.done = t.done || p.Done
+	t.done, t.short = t.done || p.Done, t.short || p.DoneReason == "length"
 	t.in, t.out = max(t.in, p.PromptEvalCount), max(t.out, p.EvalCount)
 	if p.Usage != nil {
 		t.in, t.out = max(t.in, p.Usage.PromptTokens), max(t.out, p.Usage.CompletionTokens)
@@ -124,28 +127,24 @@ func (t *tally) say(b *strings.Builder, s string) {
 // maxTools bounds the tool calls of one answer.
 const maxTools = 256
 
-// tool begins a call, or adds to the one that a stream began before: that has
-// no name, or the same place.
+// tool begins a call, or adds to the one that a stream began before.
 func (t *tally) tool(c called) {
-	last := len(t.tools) - 1
-	if c.Function.Name != "" && len(t.tools) < maxTools {
-		t.tools = append(t.tools, &toolCall{name: shortened(c.Function.Name, maxName)})
+	begun := len(t.tools)
+	part := t.tools.add(c)
+	t.size += len(part.arguments)
+	if len(t.tools) > begun {
 		t.size += len(c.Function.Name)
-		last++
 	}
-	if last < 0 {
-		return
+}
+
+// uncallable says why an agent could not make the calls of tools that a complete
+// answer asks for. One that was cut says so itself.
+func (t *tally) uncallable() error {
+	if !t.done || t.short || t.several || t.fault != "" {
+		return nil
 	}
-	at := last
-	if c.Function.Name == "" && c.Index != nil && *c.Index >= 0 && *c.Index < last {
-		at = *c.Index
-	}
-	args := string(c.Function.Arguments)
-	var s string
-	if json.Unmarshal(c.Function.Arguments, &s) == nil {
-		args = s
-	}
-	t.say(&t.tools[at].arguments, args)
+	_, err := slices.Clone(t.tools).whole() // the record has them as they came
+	return err
 }
 
 // faultOf is the text of an error in either API's form.
@@ -178,9 +177,10 @@ func (t *tally) fill(c *Call) {
 		if answer.Len() > 0 {
 			answer.WriteByte('\n')
 		}
-		answer.WriteString("[tool " + tool.name + " " + tool.arguments.String() + "]")
-		if !slices.Contains(c.Tools, tool.name) {
-			c.Tools = append(c.Tools, tool.name)
+		name := shortened(tool.name, maxName)
+		answer.WriteString("[tool " + name + " " + shortened(string(tool.arguments), maxKept) + "]")
+		if !slices.Contains(c.Tools, name) {
+			c.Tools = append(c.Tools, name)
 		}
 	}
 	c.Answer = answer.String()
