@@ -51,6 +51,8 @@ if [ "$want" = test ]; then
   need chromium chromium
   need certutil libnss3-tools
   [ -e /usr/include/node/node.h ] || apt_install libnode-dev
+  [ -e /usr/include/sys/capability.h ] || apt_install libcap-dev
+  test/escape/selftests.sh
   test/model/ollama.sh
   go run ./demo/modelserver --install
   test/libraries/install.sh
