@@ -25,7 +25,7 @@ func (c Choice) Explain(name string) Explanation {
 		if r.Name != name {
 			continue
 		}
-		e := Explanation{Name: name, Verdict: r.Action.String(), Why: r.Why}
+		e := Explanation{Name: name, Verdict: r.Action.String(), Why: r.Reason()}
 		for _, c := range r.Cases {
 			e.Cases = append(e.Cases, c.text())
 		}

@@ -26,7 +26,7 @@ func legacy() []Row {
 var older = []call{
 	{"stat", unix.SYS_STAT}, {"lstat", unix.SYS_LSTAT}, {"access", unix.SYS_ACCESS}, {"readlink", unix.SYS_READLINK}, {"getdents", unix.SYS_GETDENTS},
 	{"mkdir", unix.SYS_MKDIR}, {"rmdir", unix.SYS_RMDIR}, {"rename", unix.SYS_RENAME}, {"link", unix.SYS_LINK}, {"unlink", unix.SYS_UNLINK}, {"symlink", unix.SYS_SYMLINK},
-	{"chown", unix.SYS_CHOWN}, {"lchown", unix.SYS_LCHOWN}, {"utime", unix.SYS_UTIME}, {"utimes", unix.SYS_UTIMES}, {"futimesat", unix.SYS_FUTIMESAT},
+	{"chown", unix.SYS_CHOWN}, {"lchown", unix.SYS_LCHOWN}, {"utime", unix.SYS_UTIME}, {"utimes", unix.SYS_UTIMES},
 	{"poll", unix.SYS_POLL}, {"select", unix.SYS_SELECT}, {"epoll_create", unix.SYS_EPOLL_CREATE}, {"epoll_wait", unix.SYS_EPOLL_WAIT},
 	{"eventfd", unix.SYS_EVENTFD}, {"signalfd", unix.SYS_SIGNALFD}, {"inotify_init", unix.SYS_INOTIFY_INIT},
 	{"pipe", unix.SYS_PIPE}, {"dup2", unix.SYS_DUP2}, {"fork", unix.SYS_FORK}, {"vfork", unix.SYS_VFORK}, {"getpgrp", unix.SYS_GETPGRP},

@@ -32,9 +32,9 @@ var byDescriptor = []call{
 	{"flock", unix.SYS_FLOCK}, {"fsync", unix.SYS_FSYNC}, {"fdatasync", unix.SYS_FDATASYNC}, {"sync", unix.SYS_SYNC},
 	{"syncfs", unix.SYS_SYNCFS}, {"sync_file_range", unix.SYS_SYNC_FILE_RANGE}, {"ftruncate", unix.SYS_FTRUNCATE},
 	{"fallocate", unix.SYS_FALLOCATE}, {"fadvise64", unix.SYS_FADVISE64}, {"readahead", unix.SYS_READAHEAD},
-	{"copy_file_range", unix.SYS_COPY_FILE_RANGE}, {"sendfile", unix.SYS_SENDFILE}, {"splice", unix.SYS_SPLICE}, {"tee", unix.SYS_TEE},
+	{"copy_file_range", unix.SYS_COPY_FILE_RANGE}, {"sendfile", unix.SYS_SENDFILE}, {"splice", unix.SYS_SPLICE},
 	{"pipe2", unix.SYS_PIPE2}, {"getdents64", unix.SYS_GETDENTS64}, {"fstat", unix.SYS_FSTAT}, {"fstatfs", unix.SYS_FSTATFS},
-	{"fchdir", unix.SYS_FCHDIR}, {"fchown", unix.SYS_FCHOWN}, {"cachestat", unix.SYS_CACHESTAT},
+	{"fchdir", unix.SYS_FCHDIR}, {"fchown", unix.SYS_FCHOWN},
 	{"fgetxattr", unix.SYS_FGETXATTR}, {"fsetxattr", unix.SYS_FSETXATTR}, {"flistxattr", unix.SYS_FLISTXATTR}, {"fremovexattr", unix.SYS_FREMOVEXATTR},
 }
 
@@ -75,7 +75,7 @@ var processes = []call{
 	{"set_tid_address", unix.SYS_SET_TID_ADDRESS}, {"set_robust_list", unix.SYS_SET_ROBUST_LIST}, {"rseq", unix.SYS_RSEQ},
 	{"futex", unix.SYS_FUTEX}, {"futex_waitv", unix.SYS_FUTEX_WAITV}, {"futex_wait", unix.SYS_FUTEX_WAIT}, {"futex_wake", unix.SYS_FUTEX_WAKE}, {"futex_requeue", unix.SYS_FUTEX_REQUEUE},
 	{"sched_yield", unix.SYS_SCHED_YIELD}, {"sched_getaffinity", unix.SYS_SCHED_GETAFFINITY}, {"sched_getattr", unix.SYS_SCHED_GETATTR},
-	{"sched_getparam", unix.SYS_SCHED_GETPARAM}, {"sched_getscheduler", unix.SYS_SCHED_GETSCHEDULER}, {"sched_rr_get_interval", unix.SYS_SCHED_RR_GET_INTERVAL},
+	{"sched_getparam", unix.SYS_SCHED_GETPARAM}, {"sched_getscheduler", unix.SYS_SCHED_GETSCHEDULER},
 	{"sched_get_priority_max", unix.SYS_SCHED_GET_PRIORITY_MAX}, {"sched_get_priority_min", unix.SYS_SCHED_GET_PRIORITY_MIN},
 	{"getpriority", unix.SYS_GETPRIORITY}, {"ioprio_get", unix.SYS_IOPRIO_GET}, {"getcpu", unix.SYS_GETCPU},
 	{"getrlimit", unix.SYS_GETRLIMIT}, {"setrlimit", unix.SYS_SETRLIMIT}, {"getrusage", unix.SYS_GETRUSAGE}, {"times", unix.SYS_TIMES},
@@ -88,7 +88,7 @@ var identity = []call{
 	{"getuid", unix.SYS_GETUID}, {"geteuid", unix.SYS_GETEUID}, {"getgid", unix.SYS_GETGID}, {"getegid", unix.SYS_GETEGID},
 	{"getresuid", unix.SYS_GETRESUID}, {"getresgid", unix.SYS_GETRESGID}, {"getgroups", unix.SYS_GETGROUPS}, {"setgroups", unix.SYS_SETGROUPS},
 	{"setuid", unix.SYS_SETUID}, {"setgid", unix.SYS_SETGID}, {"setreuid", unix.SYS_SETREUID}, {"setregid", unix.SYS_SETREGID},
-	{"setresuid", unix.SYS_SETRESUID}, {"setresgid", unix.SYS_SETRESGID}, {"setfsuid", unix.SYS_SETFSUID}, {"setfsgid", unix.SYS_SETFSGID},
+	{"setresuid", unix.SYS_SETRESUID}, {"setresgid", unix.SYS_SETRESGID},
 	{"capget", unix.SYS_CAPGET}, {"capset", unix.SYS_CAPSET},
 }
 

@@ -1,7 +1,10 @@
 package filter
 
 import (
+	"flag"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +28,65 @@ func TestRowsAreWhole(t *testing.T) {
 		t.Errorf("Name(999) = %q", got)
 	}
 }
+
+// Every call that is allowed whatever its arguments has somebody who needs it,
+// and nobody is said to need another.
+func TestPlainCallsAreNeeded(t *testing.T) {
+	all := map[string]bool{}
+	for _, r := range append(plain(), legacy()...) {
+		all[r.Name] = true
+		if r.Action == Allow && len(r.Cases) == 0 && neededBy(r.Name) == "" {
+			t.Errorf("%s: who needs it?", r.Name)
+		}
+	}
+	for _, n := range needs {
+		for _, name := range strings.Fields(n.calls) {
+			if !all[name] && arch == unix.AUDIT_ARCH_X86_64 {
+				t.Errorf("%s: %s needs it, and it has no row", name, n.by)
+			}
+		}
+	}
+}
+
+// docs/system-calls.md is the table, for people; -update writes it.
+func TestDocs(t *testing.T) {
+	if arch != unix.AUDIT_ARCH_X86_64 {
+		t.Skip("needs amd64, whose calls are written down")
+	}
+	var b strings.Builder
+	b.WriteString(head)
+	for _, r := range Table() {
+		e := Explain(r.Name)
+		answer := e.Verdict
+		for _, c := range e.Cases {
+			answer += "; " + c
+		}
+		b.WriteString("| " + r.Name + " | " + answer + " | " + e.Why + " |\n")
+	}
+	const file = "../../../docs/system-calls.md"
+	if *update {
+		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if was, err := os.ReadFile(file); err != nil || string(was) != b.String() {
+		t.Errorf("docs/system-calls.md is not the table (%v): go test ./internal/confine/filter -run TestDocs -update", err)
+	}
+}
+
+var update = flag.Bool("update", false, "write docs/system-calls.md")
+
+const head = `# System calls
+
+What the process wall does with each call, on amd64, and why: the table that the
+filter is made of, written by a test. A call that is not here does not exist
+inside (ENOSYS), and libraries fall back. *refuse* answers EPERM and is an event;
+an error's name is that error, in silence. Arguments count from 1.
+` + "`nemoclaw NAME policy explain --syscall CALL`" + ` says the same of one call.
+
+| call | answer | why |
+|---|---|---|
+`
 
 // What design and the catalogue of escapes promise, spelt out call by call:
 // the table may change, this list may not.
