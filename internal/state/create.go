@@ -67,6 +67,15 @@ func (h Home) make() error {
 	return checkOwner(h.Dir)
 }
 
+// Scratch makes an empty folder on the disk of the sandboxes. done removes what is
+// left of it; of a process that was killed, a later Create does.
+func (h Home) Scratch() (dir string, done func(), err error) {
+	if err := h.make(); err != nil {
+		return "", nil, err
+	}
+	return h.scratch(making)
+}
+
 // scratch makes a folder of a temporary name and locks it, so that sweep can
 // tell a living maker from a dead one. done removes whatever is still there.
 func (h Home) scratch(prefix string) (dir string, done func(), err error) {

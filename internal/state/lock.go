@@ -17,7 +17,11 @@ import (
 //
 // The lock is an open-file-description lock (fcntl(2), F_OFD_SETLK), since
 // only those can be looked at without being taken, as Holder does.
-func (s Sandbox) Lock() (unlock func(), err error) {
+func (s Sandbox) Lock() (unlock func(), err error) { return s.lock(true) }
+
+// lock is Lock; with named false it is taken also where the disk has no room for
+// who holds it: what is about to be removed needs none.
+func (s Sandbox) lock(named bool) (unlock func(), err error) {
 	f, err := os.OpenFile(s.LockFile(), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &NotFound{s.name}
@@ -25,7 +29,11 @@ func (s Sandbox) Lock() (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock sandbox: %w", err)
 	}
-	if err := s.take(f); err != nil {
+	err = s.take(f)
+	if !named && errors.Is(err, unix.ENOSPC) {
+		err = nil
+	}
+	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return func() {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // Remove deletes the sandbox and its anchor. It is gone from its name at once
@@ -15,17 +16,20 @@ func (s Sandbox) Remove() error {
 	if !s.taken() {
 		return &NotFound{s.name}
 	}
-	unlock, err := s.Lock()
+	unlock, err := s.lock(false)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	bin, done, err := s.home.scratch(removing)
+	// Nothing is made for it: on a full disk, this is what makes room. The lock
+	// of the folder itself tells sweep that we live.
+	done, err := lockDir(s.Dir())
 	if err != nil {
-		return err
+		return fmt.Errorf("remove sandbox %q: %w", string(s.name), err)
 	}
 	defer done()
-	if err := os.Rename(s.Dir(), filepath.Join(bin, string(s.name))); err != nil {
+	bin := filepath.Join(s.home.Dir, fmt.Sprintf("%s%s-%d-%d", removing, s.name, os.Getpid(), time.Now().UnixNano()))
+	if err := os.Rename(s.Dir(), bin); err != nil {
 		return fmt.Errorf("remove sandbox %q: %w", string(s.name), err)
 	}
 	if err := s.forgetAnchor(); err != nil {

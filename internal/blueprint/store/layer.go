@@ -232,3 +232,23 @@ func (u *unlayering) link(h *tar.Header, name string) error {
 func (u *unlayering) hostile(entry, why string) error {
 	return &Hostile{Package: "layer " + u.blob.Title, Entry: entry, Why: why}
 }
+
+// Whole is a with the bytes of its layers, which a cached one is opened without.
+// Each is checked.
+func (s *Store) Whole(a blueprint.Artifact) (blueprint.Artifact, error) {
+	whole, err := blueprint.OpenArtifact(a.Digest, a.Image, func(b blueprint.Blob) ([]byte, error) {
+		if body, ok := a.Blobs[b.Digest]; ok {
+			return body, nil
+		}
+		file, err := openBlob(s.blobPath(b.Digest))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, &blueprint.Mismatch{What: "cached layer " + b.Title, Want: b.Digest}
+		}
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		return io.ReadAll(io.LimitReader(file, b.Size+1))
+	})
+	return whole, named(err, a.Manifest.Ref())
+}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
@@ -146,4 +147,49 @@ func FuzzLayer(f *testing.F) {
 			t.Errorf("beside the tree: %v, %v", above, readErr)
 		}
 	})
+}
+
+// TestWhole: a cached blueprint is opened without its layers, and can be had
+// with them; a damaged or a missing one is named.
+func TestWhole(t *testing.T) {
+	made, err := blueprint.Build(fstest.MapFS{
+		blueprint.RecipeFile: {Data: []byte("format: 1\nname: demo\nversion: 1.0.0\npublished: 2026-01-02\nneeds: 0.1.0\nbase: system\n" +
+			"platforms: [linux/amd64]\nlogin: [/bin/sh]\npolicies: {network: n.yaml, inference: n.yaml}\nfiles: [{path: f, file: n.yaml}]\n")},
+		"n.yaml": {Data: []byte("unlisted: deny\n")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := OpenWith(t.TempDir(), Options{Builtin: []blueprint.Artifact{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Add(t.Context(), made, Any); err != nil {
+		t.Fatal(err)
+	}
+	info, err := s.Inspect(blueprint.Ref{Name: "demo"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	layer := made.Manifest.Layers[0].Digest
+	if _, there := info.Artifact.Blobs[layer]; there {
+		t.Fatal("the layer is in memory: nothing is tested")
+	}
+	whole, err := s.Whole(info.Artifact)
+	if err != nil || blueprint.Sum(whole.Blobs[layer]) != layer {
+		t.Fatalf("%v", err)
+	}
+	var mismatch *blueprint.Mismatch
+	if err := os.WriteFile(s.blobPath(layer), []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Whole(info.Artifact); !errors.As(err, &mismatch) || mismatch.Want != layer {
+		t.Errorf("damaged: %v", err)
+	}
+	if err := os.Remove(s.blobPath(layer)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Whole(info.Artifact); !errors.As(err, &mismatch) || mismatch.Want != layer {
+		t.Errorf("missing: %v", err)
+	}
 }

@@ -89,7 +89,11 @@ func (a *app) blueprintPush(ctx context.Context, ref, text string) error {
 	if err != nil {
 		return misplaced(err)
 	}
-	if err := carry.Push(ctx, info.Artifact, signed, to); err != nil {
+	whole, err := blueprints.Whole(info.Artifact)
+	if err != nil {
+		return err
+	}
+	if err := carry.Push(ctx, whole, signed, to); err != nil {
 		return err
 	}
 	if signed == nil {

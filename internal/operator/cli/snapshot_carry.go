@@ -5,12 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
+	"github.com/nemoclaw/nemoclaw/internal/host"
 	"github.com/nemoclaw/nemoclaw/internal/operator/onboard"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/snapshot"
@@ -30,11 +34,15 @@ func (t target) snapshotExportCommand() *cobra.Command {
 
 func (t target) snapshotImportCommand() *cobra.Command {
 	var name string
+	var trust bool
 	c := &cobra.Command{
 		Use: "import FILE", Short: "make a sandbox of what export has packed, and start it", Args: words("FILE"),
-		RunE: func(c *cobra.Command, args []string) error { return t.app.snapshotImport(c.Context(), args[0], name) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return t.app.snapshotImport(c.Context(), args[0], name, trust)
+		},
 	}
 	c.Flags().StringVar(&name, "name", string(t.name), "the new sandbox's name; the packed one's where it is left out")
+	c.Flags().BoolVar(&trust, "trust-policies", false, "let its policies use stored secrets and reach this machine and its network")
 	return c
 }
 
@@ -65,36 +73,59 @@ func (t target) snapshotExport(ctx context.Context, file string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, shelf.Remove(r.ID)) }()
-	out, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	err = packInto(file, func(w io.Writer) error {
+		return snapshot.Write(ctx, w, snapshot.Header{Made: r.Made, Name: string(s.Name()), Record: r}, files, shelf.Tree(r))
+	})
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
-	}
-	w := bufio.NewWriterSize(out, 1<<20)
-	err = snapshot.Write(ctx, w, snapshot.Header{Made: r.Made, Name: string(s.Name()), Record: r}, files, shelf.Tree(r))
-	if err = errors.Join(err, w.Flush(), out.Sync(), out.Close()); err != nil {
-		return errors.Join(err, os.Remove(file))
 	}
 	t.app.voice.Result("%s", file)
 	t.app.voice.News("! it holds what the agent knows, and the token of its gateway: keep it as you keep the sandbox; secrets and mounted folders are not in it")
 	return nil
 }
 
+// packInto makes a new file: whole, or not at all.
+func packInto(file string, pack func(io.Writer) error) error {
+	if _, err := os.Lstat(file); err == nil {
+		return fmt.Errorf("%s: %w", file, os.ErrExist) // before anything is packed
+	}
+	out, err := os.CreateTemp(filepath.Dir(file), ".nemoclaw-export-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(out.Name())
+	defer out.Close()
+	w := bufio.NewWriterSize(out, 1<<20)
+	if err := pack(w); err != nil {
+		return err
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if err := out.Sync(); err != nil {
+		return err
+	}
+	// A link cannot take the place of a file that came meanwhile.
+	if err := os.Link(out.Name(), file); !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EOPNOTSUPP) {
+		return err
+	}
+	return os.Rename(out.Name(), file) // a file system without hard links
+}
+
 // snapshotImport makes a sandbox of an archive: what it brings is unpacked
-// beside, and only then copied into a sandbox that is made as any other.
-func (a *app) snapshotImport(ctx context.Context, file, name string) error {
+// beside, and only then becomes the workspace of a sandbox that is made as any
+// other.
+func (a *app) snapshotImport(ctx context.Context, file, name string, trust bool) error {
 	in, err := os.Open(file)
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
 	defer in.Close()
-	if err := os.MkdirAll(a.home.Dir, 0o700); err != nil {
-		return fmt.Errorf("import: %w", err)
-	}
-	tree, err := os.MkdirTemp(a.home.Dir, ".import-")
+	tree, done, err := a.home.Scratch()
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
-	defer os.RemoveAll(tree)
+	defer done()
 	user, err := onboard.FreeUser()
 	if err != nil {
 		return err
@@ -115,15 +146,36 @@ func (a *app) snapshotImport(ctx context.Context, file, name string) error {
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
-	set.User = user
-	if len(set.Mounts) > 0 {
-		a.voice.News("! mounted folders are not carried: %s", say.Count(len(set.Mounts), "mount"))
-		set.Mounts = nil
-	}
-	if err := a.checkSettings(set); err != nil {
+	adopted, err := onboard.Adopt(a.home, host.Look(), set, user, files["network-policy.yaml"], files["inference.yaml"])
+	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
-	return a.settle(ctx, s, set, files, tree)
+	if err := a.tell(adopted, trust); err != nil {
+		return err
+	}
+	if err := a.checkSettings(adopted.Settings); err != nil {
+		return fmt.Errorf("import: %w", err)
+	}
+	return a.settle(ctx, s, adopted.Settings, files, tree)
+}
+
+// tell says what an archive asks for. It may come from anybody: secrets of this
+// machine are not sent, and its own services not reached, unless the operator agrees.
+func (a *app) tell(adopted onboard.Adopted, trust bool) error {
+	for _, d := range adopted.Dropped {
+		a.voice.News("! not taken over: %s", say.Clean(d))
+	}
+	for _, r := range adopted.Rules {
+		a.voice.News("its network policy: %s", say.Clean(r))
+	}
+	for _, s := range adopted.Servers {
+		a.voice.News("its model calls go to %s", say.Clean(s))
+	}
+	if len(adopted.Near) == 0 || trust {
+		return nil
+	}
+	return say.Failing("add --trust-policies, if you know who made it and have read the lines above",
+		"import: its policies reach what is this machine's: %s", say.Clean(strings.Join(adopted.Near, ", ")))
 }
 
 // settle makes the sandbox and starts it; one that does not come up is removed
@@ -151,9 +203,12 @@ func (a *app) settle(ctx context.Context, s state.Sandbox, set state.Settings, f
 	if err := a.driver.Create(ctx, s, set, put...); err != nil {
 		return err
 	}
-	_, err = snapshot.Copy(ctx, tree, s.Workspace())
-	if err == nil && set.User != 0 {
-		err = os.Lchown(s.Workspace(), int(set.User), int(set.User))
+	if set.User != 0 {
+		err = os.Lchown(tree, int(set.User), int(set.User))
+	}
+	if err == nil {
+		// It is empty, and on the same disk; os.Rename wants it not to be there.
+		err = unix.Rename(tree, s.Workspace())
 	}
 	if err == nil {
 		err = a.driver.Start(ctx, s, a.step(s))

@@ -102,16 +102,20 @@ func (s Setup) settings(c choices, content store.Content) (state.Settings, error
 		Proxy:     c.proxy,
 		Ports:     state.Ports{Gateway: c.port},
 		Walls:     state.Walls{NetworkOff: c.networkOff, FilesystemOff: c.filesOff},
-		Limits: state.Limits{
-			MemoryBytes: int64(s.machineMemory() / 2),
-			Pids:        defaultPids,
-			Files:       min(defaultFiles, mostFiles()),
-			TmpBytes:    defaultTmp,
-		},
+		Limits:    usualLimits(s.Facts),
 	}
 	var err error
 	set.User, err = FreeUser()
 	return set, err
+}
+
+func usualLimits(f host.Facts) state.Limits {
+	return state.Limits{
+		MemoryBytes: int64(f.Memory.Usable() / 2),
+		Pids:        defaultPids,
+		Files:       min(defaultFiles, mostFiles()),
+		TmpBytes:    defaultTmp,
+	}
 }
 
 // FreeUser is whom a new sandbox runs as: a user of its own where we are root,
@@ -121,15 +125,6 @@ func FreeUser() (uint32, error) {
 		return 0, nil
 	}
 	return host.FreeUser(os.DirFS("/"))
-}
-
-// machineMemory is the machine's, or what we ourselves may use of it.
-func (s Setup) machineMemory() uint64 {
-	m := s.Facts.Memory
-	if m.Limit > 0 && m.Limit < m.Total {
-		return m.Limit
-	}
-	return m.Total
 }
 
 // mostFiles is the hard limit of open files, which a child cannot raise.

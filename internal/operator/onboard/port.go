@@ -50,8 +50,8 @@ func checkPort(home state.Home, port int, self string) error {
 	return &TakenPort{port, by, nextFree(owned, port)}
 }
 
-// freePort is the first port from the article's on that nobody has.
-func freePort(home state.Home) int {
+// FreePort is the first port from the article's on that nobody has.
+func FreePort(home state.Home) int {
 	owned := owners(home)
 	if owned[GatewayPort] == "" && free(GatewayPort) {
 		return GatewayPort

@@ -98,7 +98,7 @@ func (s Setup) questions(ctx context.Context, info store.Info) []question {
 	return []question{
 		{
 			flag: "gateway-port", label: always("Gateway port"),
-			start: func(answers) string { return strconv.Itoa(freePort(s.Home)) },
+			start: func(answers) string { return strconv.Itoa(FreePort(s.Home)) },
 			check: func(a string, _ answers) error { return s.checkPort(a) },
 			skip:  func(answers) bool { return len(info.Manifest.Ports) == 0 },
 		},
