@@ -88,6 +88,9 @@ func syncFolder(dir string) error {
 type Keep struct {
 	Bytes int64     // of closed segments, newest first
 	Since time.Time // whatever a segment has of this moment or later
+	// Needed is what no bound of bytes takes: events of this moment or later, by
+	// which limits count what was used.
+	Needed time.Time
 }
 
 // Pruned is what Prune removed.
@@ -164,6 +167,9 @@ func surplus(dir string, all []int, keep Keep) (gone []int, sizes []int64, err e
 		begun, err := beginning(dir, all[i+1])
 		if err != nil {
 			return nil, nil, err
+		}
+		if !keep.Needed.IsZero() && !begun.Before(keep.Needed) {
+			continue
 		}
 		large := keep.Bytes > 0 && total > keep.Bytes
 		old := !keep.Since.IsZero() && !begun.IsZero() && begun.Before(keep.Since)

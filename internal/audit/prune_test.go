@@ -38,7 +38,10 @@ func TestPrune(t *testing.T) {
 		t.Errorf("nothing was asked, and %+v removed", p)
 	}
 	size := Size(s.dir)
-	p := s.prune(t, Keep{Bytes: size / 2})
+	if p := s.prune(t, Keep{Bytes: 1, Since: time.Now().Add(time.Hour), Needed: time.Now().Add(-time.Hour)}); p != (Pruned{}) {
+		t.Errorf("all of it is needed, and %+v removed", p)
+	}
+	p := s.prune(t, Keep{Bytes: size / 2, Needed: time.Now().Add(time.Hour)})
 	if p.Events == 0 || p.Events != uint64(p.Segments) || p.Bytes != size-Size(s.dir) {
 		t.Errorf("%+v, %d bytes are left of %d", p, Size(s.dir), size)
 	}

@@ -127,7 +127,8 @@ func (t target) auditPrune(older, size string) error {
 	if older == "" && size == "" {
 		return say.Misused("--older-than 90d or --max 1GiB", "prune: nothing said that is to go")
 	}
-	var keep audit.Keep
+	now := time.Now()
+	keep := audit.Keep{Needed: today(now)}
 	var err error
 	if keep.Since, err = since(older); err != nil {
 		return err
@@ -146,12 +147,22 @@ func (t target) auditPrune(older, size string) error {
 	if !s.Exists() {
 		return &state.NotFound{Name: s.Name()}
 	}
-	p, err := audit.Prune(s.AuditDir(), s.Anchor(), keep, time.Now())
+	p, err := audit.Prune(s.AuditDir(), s.Anchor(), keep, now)
 	if err != nil {
 		return err
 	}
 	t.app.voice.Result("%s in %s removed, %s; the book begins later, and is whole", say.Count(int(p.Events), "event"), say.Count(p.Segments, "file"), say.Bytes(p.Bytes))
 	return nil
+}
+
+// today is since when model calls count for a limit: those of the day, in UTC, and
+// of the last minute. Without them a restart would begin to count anew.
+func today(now time.Time) time.Time {
+	day, minute := now.UTC().Truncate(24*time.Hour), now.Add(-time.Minute)
+	if minute.Before(day) {
+		return minute
+	}
+	return day
 }
 
 // since is the moment that lies text ago: a duration, of days too; zero for "".
