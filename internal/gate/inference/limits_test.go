@@ -62,6 +62,10 @@ func TestLimits(t *testing.T) {
 	}
 	clock = clock.Add(time.Hour) // the next day
 	want(200, "")
+	clock = clock.Add(-2 * time.Minute) // a clock that is set back finds the day used up as it was
+	want(429, "300 tokens of today")
+	clock = clock.Add(3 * time.Minute)
+	want(200, "")
 
 	seeded := newBench(t, toOllama(p.URL)+"limits: {tokens_per_day: 300}\n", func(c *Config) { c.Used.Tokens = 300 })
 	if got := seeded.post("/v1/chat/completions", hello); got.status != 429 || !strings.Contains(got.body, "insufficient_quota") {

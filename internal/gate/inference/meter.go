@@ -40,6 +40,7 @@ type meter struct {
 	recent []time.Time   // requests of the last minute, oldest first; protected by mu
 	day    string        // that used counts, in UTC; protected by mu
 	used   Usage         // without its limits; protected by mu
+	other  dayUsage      // the day that was counted before; protected by mu
 	flying int64         // tokens that calls in flight have sent, roughly; protected by mu
 	told   map[told]bool // what was warned of; protected by mu
 }
@@ -198,13 +199,30 @@ func sum(a, b int64) int64 {
 	return a + max(b, 0)
 }
 
-// turn begins a new day; the first one takes over what was used before.
+// dayUsage is what was used of one day.
+type dayUsage struct {
+	day  string
+	used Usage
+}
+
+// turn begins a new day; the first one takes over what was used before. A clock
+// that is set back comes to a day of which something was used already: that still
+// counts.
 func (m *meter) turn(now time.Time) {
 	today := now.UTC().Format(time.DateOnly)
-	if m.day != "" && m.day != today {
-		m.used = Usage{}
+	if m.day == today {
+		return
 	}
-	m.day = today
+	if m.day == "" {
+		m.day = today
+		return
+	}
+	was := m.other
+	m.other = dayUsage{m.day, m.used}
+	m.day, m.used = today, Usage{}
+	if was.day == today {
+		m.used = was.used
+	}
 }
 
 // now is what was used until now.
