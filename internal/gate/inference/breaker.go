@@ -123,6 +123,8 @@ func outcome(x *exchange, no *refusal) error {
 		return nil
 	case x.gone(), !x.asked, no.ours, no.status == http.StatusTooManyRequests:
 		return errNeither
+	case no.code == "tool_call_malformed":
+		return nil
 	case no.status >= 500:
 		return errFailed
 	}

@@ -182,3 +182,17 @@ func TestKeyring(t *testing.T) {
 	want(false, "", 5)
 	want(true, "", 6)
 }
+
+// A model that calls its tools wrongly is no server that fails: it is asked again.
+func TestAModelsMistakesRestNoProvider(t *testing.T) {
+	p := serve(t, says(jsonType, `{"model":"m","choices":[{"message":{"tool_calls":[{"id":"1","function":{"name":"exec","arguments":"{"}}]},"finish_reason":"tool_calls"}]}`))
+	b := newBench(t, toOpenAI(p.URL), nil)
+	for range 8 {
+		if got := b.post(chatPath, `{"model":"any","messages":[]}`); got.status != 502 || !strings.Contains(got.body, "no JSON object") {
+			t.Fatalf("%+v", got)
+		}
+	}
+	if len(p.got) != 8 {
+		t.Errorf("asked %d times", len(p.got))
+	}
+}

@@ -34,6 +34,8 @@ type Call struct {
 	Cost      float64  `json:"cost,omitempty"`           // by the policy's prices, in their currency
 	Steps     []Step   `json:"steps,omitempty"`          // who was asked before, and why another was
 
+	lost int // bytes of Answer that were not kept to be written
+
 	FirstToken float64 `json:"first_token_ms"`
 	Duration   float64 `json:"duration_ms"`
 	Error      string  `json:"error,omitempty"`
@@ -74,12 +76,17 @@ func shortened(s string, most int) string {
 // unseen is s shortened and without secrets. It masks only what it keeps: an
 // agent can make contents as long as a body may be.
 func unseen(s string, most int, mask func(string) string) string {
+	return unseenOf(s, 0, most, mask)
+}
+
+// unseenOf is the same of a text from whose middle lost bytes are gone.
+func unseenOf(s string, lost, most int, mask func(string) string) string {
 	if len(s) <= most+2*border {
 		return shortened(mask(s), most)
 	}
 	head, tail := most/4, 3*most/4
 	first, last := mask(s[:head+border]), mask(s[len(s)-tail-border:])
-	return joined(first[:min(head, len(first))], len(s)-head-tail, last[max(len(last)-tail, 0):])
+	return joined(first[:min(head, len(first))], lost+len(s)-head-tail, last[max(len(last)-tail, 0):])
 }
 
 func joined(first string, left int, last string) string {
@@ -95,7 +102,7 @@ func (c Call) clean(full bool, mask func(string) string) Call {
 	c.Asked = unseen(c.Asked, maxName, mask)
 	c.Prompt = unseen(c.Prompt, maxPrompt, mask)
 	c.Extra = unseen(c.Extra, maxExtra, mask)
-	c.Answer = unseen(c.Answer, maxAnswer, mask)
+	c.Answer = unseenOf(c.Answer, c.lost, maxAnswer, mask)
 	c.Error = unseen(c.Error, maxError, mask)
 	c.Steps = slices.Clone(c.Steps)
 	for i := range c.Steps {

@@ -119,6 +119,9 @@ func (a *attempt) broken(err error) *refusal {
 		return refuse(http.StatusBadGateway, "answer_incomplete", "%s's answer ended before it was complete", who)
 	}
 	var odd *malformed
+	if wrong := (*misspoken)(nil); errors.As(err, &wrong) {
+		return refuse(http.StatusBadGateway, "tool_call_malformed", "%s's answer makes no sense: %s", who, wrong.Error())
+	}
 	if errors.As(err, &odd) {
 		return refuse(http.StatusBadGateway, "answer_malformed", "%s's answer makes no sense: %s", who, odd.why)
 	}

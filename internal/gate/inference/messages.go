@@ -25,7 +25,7 @@ func (m *messages) line(line, payload []byte) ([]byte, error) {
 	if len(payload) == 0 {
 		return line, nil
 	}
-	if said, ok := m.like.fits(payload); ok {
+	if said, ok := m.like.known(payload); ok {
 		if m.tally.heard(said, m.like.thinking) {
 			m.first()
 		}
@@ -43,7 +43,7 @@ func (m *messages) line(line, payload []byte) ([]byte, error) {
 		return nil, err
 	}
 	said, thinking := m.tally.only(before)
-	m.like = cut(payload, payload, said, thinking)
+	m.like = m.like.after(payload, payload, said, thinking)
 	if m.tally.fault != "" && !m.sent { // another provider may do better
 		return nil, nonsense("it is an error: %s", m.tally.fault)
 	}

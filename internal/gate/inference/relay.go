@@ -111,10 +111,13 @@ func nextLine(lines *bufio.Reader, long *[]byte) ([]byte, error) {
 // relayLine passes one line on; last says that it ends the answer.
 func (a *attempt) relayLine(resp *http.Response, line []byte, flush bool) (last bool, no *refusal) {
 	line = a.router.secrets.scrub(line)
-	payload := payloadOf(line)
 	if !utf8.Valid(line) {
 		return false, a.broken(nonsense("it is not UTF-8"))
 	}
+	if !a.isShaped(line) {
+		return false, a.broken(nonsense("a line of it is no part of a stream: %.50q", line))
+	}
+	payload := payloadOf(line)
 	out, err := a.form.line(line, payload)
 	if err != nil {
 		return false, a.broken(err)
@@ -128,10 +131,36 @@ func (a *attempt) relayLine(resp *http.Response, line []byte, flush bool) (last 
 	return a.ends(payload), nil
 }
 
+// isShaped says whether a line is one of the stream that the provider was asked
+// for. What the agent's reader would pass over, and the record not, or the other
+// way round, is none: nobody else sends such lines.
+func (a *attempt) isShaped(line []byte) bool {
+	line = bytes.TrimRight(line, "\r\n")
+	if len(line) == 0 {
+		return true
+	}
+	if a.isNative() {
+		return line[0] == '{'
+	}
+	if bytes.IndexByte(line, '\r') >= 0 { // ends a line of server-sent events, too
+		return false
+	}
+	for _, field := range []string{"data:", "event:", ":", "id:", "retry:"} {
+		if bytes.HasPrefix(line, []byte(field)) {
+			return true
+		}
+	}
+	return false
+}
+
+// isNative says whether the stream is Ollama's own: objects, a line each.
+func (a *attempt) isNative() bool {
+	return a.endpoint.api == ollama && a.target.API == string(ollama)
+}
+
 // ends says whether an element is the last one of its stream.
 func (a *attempt) ends(payload []byte) bool {
-	native := a.endpoint.api == ollama && a.target.API == string(ollama)
-	if native || a.target.API == string(anthropic) || a.hasResponses() {
+	if a.isNative() || a.target.API == string(anthropic) || a.hasResponses() {
 		return a.tally.done
 	}
 	return string(payload) == sseEnd

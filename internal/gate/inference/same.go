@@ -34,7 +34,7 @@ func (s *same) line(line, payload []byte) ([]byte, error) {
 		s.tally.done = true
 		return line, s.tally.uncallable()
 	}
-	if said, ok := s.like.fits(payload); ok {
+	if said, ok := s.like.known(payload); ok {
 		if s.tally.heard(said, s.like.thinking) {
 			s.first()
 		}
@@ -60,7 +60,7 @@ func (s *same) line(line, payload []byte) ([]byte, error) {
 		made = renamed(payload, s.key, s.call.Asked)
 	}
 	said, thinking := s.tally.only(before)
-	s.like = cut(payload, made, said, thinking)
+	s.like = s.like.after(payload, made, said, thinking)
 	return s.put(line, payload, made), nil
 }
 

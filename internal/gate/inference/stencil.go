@@ -6,10 +6,17 @@ import "bytes"
 // elements that follow differ from it in a few texts alone. One that fits needs
 // no reading of JSON: other letters between the same quotes are the same
 // structure. It is exact, not a guess; what does not fit is read.
+//
+// What was said may stand in an element at another place than where it was read:
+// two texts make it up, and a third is spelled so. So the first element that fits
+// with another text is read as well: where two texts are heard as they stand, all
+// are, since the rest of the element is the same.
 type stencil struct {
 	in, out  [][]byte // what stands before, between and after the texts
 	said     int      // the place of what is said among the texts
 	thinking bool     // that is a thought
+	first    []byte   // what was said in the element it was made of
+	sure     bool     // another text was heard as it stands
 
 	texts [mostTexts][]byte // of the element that fitted last
 }
@@ -32,7 +39,7 @@ func cut(payload, made, said []byte, thinking bool) *stencil {
 	if in == nil || out == nil || len(in) != len(out) || at != outAt {
 		return nil
 	}
-	return &stencil{in: in, out: out, said: at, thinking: thinking}
+	return &stencil{in: in, out: out, said: at, thinking: thinking, first: bytes.Clone(said)}
 }
 
 // spans are the parts of an element around its texts, copied; nil where a text
@@ -96,6 +103,24 @@ func (s *stencil) fits(payload []byte) (said []byte, ok bool) {
 	return nil, false
 }
 
+// known is what is said in an element that needs no reading.
+func (s *stencil) known(payload []byte) (said []byte, ok bool) {
+	if s == nil || !s.sure {
+		return nil, false
+	}
+	return s.fits(payload)
+}
+
+// after is the stencil for what follows an element that was read: s where that
+// fitted, else a new one.
+func (s *stencil) after(payload, made, said []byte, thinking bool) *stencil {
+	if stands, ok := s.fits(payload); ok && thinking == s.thinking && bytes.Equal(stands, said) {
+		s.sure = s.sure || !bytes.Equal(said, s.first)
+		return s
+	}
+	return cut(payload, made, said, thinking)
+}
+
 // plainText is the length of a JSON text without escapes, up to its quote; -1
 // where there is none.
 func plainText(b []byte) int {
@@ -128,9 +153,8 @@ func (t *tally) heard(said []byte, thinking bool) bool {
 		b = &t.thinking
 	}
 	t.size += len(said)
-	if b.Len()+len(said) <= maxKept {
-		b.Write(said)
-	}
+	b.Write(said)
+	t.bound(b)
 	return len(said) > 0
 }
 

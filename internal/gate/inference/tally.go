@@ -12,6 +12,7 @@ type tally struct {
 	thinking strings.Builder
 	tools    calls
 	size     int // bytes of the texts, kept or not
+	lost     int // of them, what was not kept
 
 	in, out int    // the provider's figures
 	cached  int    // of in, what it had kept from before
@@ -119,9 +120,22 @@ func (t *tally) take(m *said) {
 
 func (t *tally) say(b *strings.Builder, s string) {
 	t.size += len(s)
-	if b.Len()+len(s) <= maxKept {
-		b.WriteString(s)
+	b.WriteString(s)
+	t.bound(b)
+}
+
+// bound takes the middle out of what is too long: what an answer comes to is at
+// its end. More is left on both sides than the record keeps, so that no secret is
+// cut where it is not masked.
+func (t *tally) bound(b *strings.Builder) {
+	if b.Len() <= maxKept {
+		return
 	}
+	s := b.String()
+	b.Reset()
+	b.WriteString(s[:maxKept/4])
+	b.WriteString(s[len(s)-maxKept/4:])
+	t.lost += len(s) - b.Len()
 }
 
 // maxTools bounds the tool calls of one answer.
@@ -143,9 +157,17 @@ func (t *tally) uncallable() error {
 	if !t.done || t.short || t.several || t.fault != "" {
 		return nil
 	}
-	_, err := slices.Clone(t.tools).whole() // the record has them as they came
-	return err
+	if _, err := slices.Clone(t.tools).whole(); err != nil { // the record has them as they came
+		return &misspoken{err}
+	}
+	return nil
 }
+
+// misspoken is an answer in which a model calls a tool that cannot be called: its
+// own fault, not that of the server, which is not left alone for it.
+type misspoken struct{ error }
+
+func (m *misspoken) Unwrap() error { return m.error }
 
 // faultOf is the text of an error in either API's form.
 func faultOf(raw json.RawMessage) string {
@@ -183,7 +205,7 @@ func (t *tally) fill(c *Call) {
 			c.Tools = append(c.Tools, name)
 		}
 	}
-	c.Answer = answer.String()
+	c.Answer, c.lost = answer.String(), t.lost
 	if c.Error == "" && t.fault != "" {
 		c.Error = "the provider says: " + t.fault
 	}

@@ -1,9 +1,35 @@
 package inference
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 )
+
+// Of an answer that is longer than what is kept of it, the record has both ends,
+// and how much it has not: by either way in which a text is heard.
+func TestRecordHasBothEnds(t *testing.T) {
+	const line, lines = 100, 30 << 10
+	for name, say := range map[string]func(*tally, string){
+		"read":    func(a *tally, s string) { a.say(&a.text, s) },
+		"stencil": func(a *tally, s string) { a.heard([]byte(s), false) },
+	} {
+		var a tally
+		for i := range lines {
+			say(&a, fmt.Sprintf("%-*d\n", line-1, i))
+		}
+		var c Call
+		a.fill(&c)
+		c = c.clean(true, func(s string) string { return s })
+		first, rest, _ := strings.Cut(c.Answer, " … ")
+		left, last, _ := strings.Cut(rest, " bytes left out … ")
+		n, err := strconv.Atoi(left)
+		if err != nil || n+len(first)+len(last) != line*lines || !strings.HasPrefix(first, "0 ") || !strings.Contains(last, fmt.Sprint("\n", lines-1, " ")) {
+			t.Errorf("%s: %q left out, of %d bytes %d at the beginning and %d at the end", name, left, line*lines, len(first), len(last))
+		}
+	}
+}
 
 // However long a text is, and wherever a key stands in it, none of the key is
 // in what is kept; and masking looks at no more than is kept.
