@@ -9,6 +9,28 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 )
 
+// The flags of a TCP segment. See RFC 9293, 3.1.
+const (
+	flagsOffset = 13
+	synFlag     = 0x02
+	ackFlag     = 0x10
+)
+
+// withoutCookies switches SYN cookies (tcp(7), tcp_syncookies) off in this
+// network namespace, and says whether it could. They answer a connection that
+// finds the queue full without making a socket of it, and the packet that ends
+// such a handshake would find none; without them the first packet is dropped,
+// and sent again. Whoever connects here can flood nobody but himself.
+func withoutCookies() bool {
+	fd, err := unix.Open("/proc/sys/net/ipv4/tcp_syncookies", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	_, err = unix.Write(fd, []byte("0"))
+	return err == nil
+}
+
 // Names of linux/netfilter/nf_tables.h and nfnetlink.h that x/sys lacks.
 const (
 	tproxyFamily  = 1 // NFTA_TPROXY_FAMILY
@@ -34,7 +56,7 @@ var (
 
 // capture sets the rules that bring all TCP to the gate's port, and refuse
 // what is not TCP, in one transaction.
-func capture(port uint16, v6 bool) error {
+func capture(port uint16, v6, first bool) error {
 	fd, err := talk(unix.NETLINK_NETFILTER)
 	if err != nil {
 		return err
@@ -43,9 +65,9 @@ func capture(port uint16, v6 bool) error {
 	p := &packet{}
 	batch := binary.BigEndian.AppendUint16([]byte{unix.AF_UNSPEC, unix.NFNETLINK_V0}, unix.NFNL_SUBSYS_NFTABLES)
 	p.message(unix.NFNL_MSG_BATCH_BEGIN, 0, batch...)
-	rulesOf(p, inet4, port)
+	rulesOf(p, inet4, port, first)
 	if v6 {
-		rulesOf(p, inet6, port)
+		rulesOf(p, inet6, port, first)
 	}
 	last := p.seq
 	p.message(unix.NFNL_MSG_BATCH_END, 0, batch...)
@@ -58,11 +80,11 @@ const (
 	refuseChain  = "refuse"
 )
 
-func rulesOf(p *packet, f family, port uint16) {
+func rulesOf(p *packet, f family, port uint16, first bool) {
 	netfilter(p, f, unix.NFT_MSG_NEWTABLE)
 	p.text(unix.NFTA_TABLE_NAME, tableName)
 	chain(p, f, captureChain, unix.NF_INET_PRE_ROUTING, priorityEarly)
-	rule(p, f, captureChain, func() { captured(p, f, port) })
+	rule(p, f, captureChain, func() { captured(p, f, port, first) })
 	chain(p, f, refuseChain, unix.NF_INET_LOCAL_OUT, priorityPlain)
 	rule(p, f, refuseChain, func() { names(p, 0) }) // from port 53
 	rule(p, f, refuseChain, func() { names(p, 2) }) // to port 53
@@ -93,10 +115,18 @@ func rule(p *packet, f family, chain string, expressions func()) {
 	p.nest(unix.NLA_F_NESTED|unix.NFTA_RULE_EXPRESSIONS, expressions)
 }
 
-// captured: TCP to anywhere but loopback goes to the transparent listener.
-func captured(p *packet, f family, port uint16) {
+// captured: TCP to anywhere but loopback goes to the transparent listener. With
+// first it is a connection's first packet alone; those that follow find the
+// socket that came of it by themselves, and with it their route, which a packet
+// that this rule has given a socket would have to look up.
+func captured(p *packet, f family, port uint16, first bool) {
 	loadProtocol(p)
 	compare(p, unix.NFT_CMP_EQ, unix.IPPROTO_TCP)
+	if first {
+		loadBytes(p, unix.NFT_PAYLOAD_TRANSPORT_HEADER, flagsOffset, 1)
+		mask(p, synFlag|ackFlag)
+		compare(p, unix.NFT_CMP_EQ, synFlag)
+	}
 	loadBytes(p, unix.NFT_PAYLOAD_NETWORK_HEADER, f.offset, len(f.loopback))
 	compare(p, unix.NFT_CMP_NEQ, f.loopback...)
 	loadValue(p, binary.BigEndian.AppendUint16(nil, port))
@@ -167,6 +197,17 @@ func loadValue(p *packet, value []byte) {
 	expression(p, "immediate", func() {
 		p.number(unix.NFTA_IMMEDIATE_DREG, unix.NFT_REG_1)
 		p.nest(unix.NLA_F_NESTED|unix.NFTA_IMMEDIATE_DATA, func() { p.attribute(unix.NFTA_DATA_VALUE, value) })
+	})
+}
+
+// mask keeps the bits of bits of the byte that was loaded.
+func mask(p *packet, bits byte) {
+	expression(p, "bitwise", func() {
+		p.number(unix.NFTA_BITWISE_SREG, unix.NFT_REG_1)
+		p.number(unix.NFTA_BITWISE_DREG, unix.NFT_REG_1)
+		p.number(unix.NFTA_BITWISE_LEN, 1)
+		p.nest(unix.NLA_F_NESTED|unix.NFTA_BITWISE_MASK, func() { p.attribute(unix.NFTA_DATA_VALUE, []byte{bits}) })
+		p.nest(unix.NLA_F_NESTED|unix.NFTA_BITWISE_XOR, func() { p.attribute(unix.NFTA_DATA_VALUE, []byte{0}) })
 	})
 }
 

@@ -91,7 +91,9 @@ func follow(list []step) error {
 // nothing of each other, so they are built side by side; the privileges with
 // which they are built go last.
 func (in *inside) enclose(s spec.Spec, handed []int) error {
-	network := in.domain.begin(func() error { return follow(in.networkSteps(s.Network)) })
+	// Before the files are: meanwhile /proc goes from one root to the other.
+	first := !s.Network.CaptureOff && withoutCookies()
+	network := in.domain.begin(func() error { return follow(in.networkSteps(s.Network, first)) })
 	files := follow(in.fileSteps(s, handed))
 	if err := <-network; files == nil && err != nil {
 		return err
@@ -128,7 +130,8 @@ func (in *inside) fileSteps(s spec.Spec, handed []int) []step {
 	}
 }
 
-func (in *inside) networkSteps(n spec.Network) []step {
+// first says that the capture may look at first packets alone.
+func (in *inside) networkSteps(n spec.Network, first bool) []step {
 	const w = spec.NetworkWall
 	var v6 bool
 	on := !n.CaptureOff
@@ -136,7 +139,7 @@ func (in *inside) networkSteps(n spec.Network) []step {
 		{w, on, func() (err error) { v6, err = hasIPv6(); return err }},
 		// The rules stand before the interface and the routes do: no packet
 		// ever finds a way without them.
-		{w, on, func() error { return capture(n.GatePort, v6) }},
+		{w, on, func() error { return capture(n.GatePort, v6, first) }},
 		{w, on, raiseLoopback},
 		{w, on, func() error { return routeAll(v6) }},
 		{w, on, func() error { return in.sockets.open(n, v6) }},
