@@ -17,17 +17,23 @@ import (
 // eachNumber calls see with every name in dir that is a number, until see
 // returns false.
 func eachNumber(dir string, see func(int) bool) error {
-	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := openFolder(dir)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
+	return eachNumberIn(fd, see)
+}
+
+// eachNumberIn is eachNumber for a folder that is open, from where it stands.
+func eachNumberIn(fd int, see func(int) bool) error {
 	var b [4096]byte
 	for {
 		n, err := unix.Getdents(fd, b[:])
 		if n <= 0 || err != nil {
 			return err
 		}
+		end := n+direntMost <= len(b) // there was room for more, so there is no more
 		for rest := b[:n]; len(rest) > direntName; {
 			size := min(int(binary.NativeEndian.Uint16(rest[direntSize:])), len(rest))
 			if number, ok := digits(rest[direntName:size]); ok && !see(number) {
@@ -35,13 +41,19 @@ func eachNumber(dir string, see func(int) bool) error {
 			}
 			rest = rest[size:]
 		}
+		if end {
+			return nil
+		}
 	}
 }
 
-// Where struct linux_dirent64 has its own size and its name. See getdents(2).
+// Where struct linux_dirent64 has the place of the next, its own size, and its
+// name, and how long it is at most. See getdents(2).
 const (
+	direntNext = 8
 	direntSize = 16
 	direntName = 19
+	direntMost = direntName + unix.NAME_MAX + 1 + 7
 )
 
 // digits reads a number that ends with 0.
@@ -65,6 +77,16 @@ func procPath(pid int, name string) string { return "/proc/" + strconv.Itoa(pid)
 func link(path string) (string, error) {
 	var b [unix.PathMax]byte
 	n, err := unix.Readlink(path, b[:])
+	if err != nil {
+		return "", err
+	}
+	return string(b[:n]), nil
+}
+
+// linkAt is where the symbolic link name in the folder dir leads.
+func linkAt(dir int, name string) (string, error) {
+	var b [unix.PathMax]byte
+	n, err := unix.Readlinkat(dir, name, b[:])
 	if err != nil {
 		return "", err
 	}

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+	"github.com/nemoclaw/nemoclaw/internal/confine/wire"
 )
 
 // backlog is how many connections wait to be accepted; the kernel cuts it to
@@ -17,6 +18,7 @@ const backlog = 4096
 type sockets struct {
 	list []spec.Socket
 	fds  []int
+	line int // our end of the line; 0 without a gate
 }
 
 func (s *sockets) add(use spec.SocketUse, addr netip.AddrPort, fd int, err error) error {
@@ -74,6 +76,11 @@ func (s *sockets) open(n spec.Network, v6 bool) error {
 			return err
 		}
 	}
+	near, far, err := wire.Pair()
+	if err := s.add(spec.Line, netip.AddrPort{}, far, err); err != nil {
+		return err
+	}
+	s.line = near
 	fd, err := refusedLog()
 	return s.add(spec.Refused, netip.AddrPort{}, fd, err)
 }

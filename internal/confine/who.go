@@ -10,29 +10,62 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+	"github.com/nemoclaw/nemoclaw/internal/confine/wire"
 )
 
-// look answers who holds a socket, or which program a process is. What cannot
-// be told for sure is an answer without a program. Where a quick look is not
-// enough there is no answer, and whole is false.
-func (in *inside) look(m spec.Message, quick bool) (whole bool) {
-	answer := spec.Message{Op: spec.OpHolders, ID: m.ID}
+// look answers who holds a socket, or which program a process is: at once where
+// a quick look is enough, else beside. last is the asker's own, or nil.
+func (in *inside) look(to *wire.Conn, m spec.Message, last *recent) {
+	p, want, err := in.who(m, last, true)
+	if errors.Is(err, errBudget) {
+		in.lookBeside(to, m)
+		return
+	}
+	answer(to, m.ID, p, err)
+	if last != nil && want != "" && err == nil { // after the answer, which is waited for
+		last.keep(p, want, in.nursery.spawner())
+	}
+}
+
+// answer says who it is. What cannot be told for sure is an answer without a
+// program. An error of Send means that the supervisor is gone.
+func answer(to *wire.Conn, id uint64, p spec.Program, err error) {
+	m := spec.Message{Op: spec.OpHolders, ID: id}
+	if err != nil {
+		m.Error = err.Error()
+	} else {
+		m.Programs = []spec.Program{p}
+	}
+	_ = to.Send(m)
+}
+
+// who is the program that m asks for. want is the name of the socket in /proc
+// where it had to be searched for.
+func (in *inside) who(m spec.Message, last *recent, quick bool) (p spec.Program, want string, err error) {
 	pid := m.PID
 	if m.Op == spec.OpWho {
-		var err error
-		if pid, err = in.holder(m.Local, m.Remote, quick); errors.Is(err, errBudget) {
-			return false
-		} else if err != nil {
-			answer.Error = err.Error()
+		inode, err := in.diag.inode(m.Local, m.Remote)
+		if err != nil {
+			return p, "", err
+		}
+		want = "socket:[" + strconv.FormatUint(inode, 10) + "]"
+		if last != nil {
+			if p, ok := last.find(want, in.nursery.spawner()); ok {
+				return p, "", nil
+			}
+		}
+		if pid, err = in.holder(want, quick); err != nil {
+			return p, "", err
 		}
 	}
+	ok := false
 	if pid > 1 {
-		if p, ok := program(pid); ok {
-			answer.Programs = []spec.Program{p}
-		}
+		p, ok = program(pid)
 	}
-	_ = in.up.Send(answer)
-	return true
+	if !ok {
+		err = errUnknown
+	}
+	return p, want, err
 }
 
 // errUnknown means that the holder cannot be told.
@@ -49,15 +82,10 @@ const (
 	moment  = 2
 )
 
-// holder is the one process that has the connected TCP socket local → remote
-// open. A process that cannot be read might be a second holder, so there is no
-// answer then. A quick look fails with errBudget where it would take longer.
-func (in *inside) holder(local, remote netip.AddrPort, quick bool) (int, error) {
-	inode, err := in.diag.inode(local, remote)
-	if err != nil {
-		return 0, err
-	}
-	want := "socket:[" + strconv.FormatUint(inode, 10) + "]"
+// holder is the one process that has the socket of this name in /proc open. A
+// process that cannot be read might be a second holder, so there is no answer
+// then. A quick look fails with errBudget where it would take longer.
+func (in *inside) holder(want string, quick bool) (int, error) {
 	if quick {
 		pid, err := in.search(want, true)
 		if errors.Is(err, errMoment) {

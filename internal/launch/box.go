@@ -9,7 +9,6 @@ import (
 	"os"
 	"sync"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -23,6 +22,7 @@ type Box struct {
 	wire    *wire.Conn
 	pid     int
 	sockets []Handed
+	line    *Line
 	notify  *os.File
 	proofs  []spec.Proof
 	abi     int
@@ -36,8 +36,6 @@ type Box struct {
 	last    uint64              // ID of the last question; protected by mu
 	asked   map[uint64]question // protected by mu
 	running map[uint64]*Process // protected by mu
-	later   map[uint64]later    // questions that nobody waits for; protected by mu
-	lapsing *time.Timer         // runs while later is not empty; protected by mu
 	gone    bool                // init was waited for; protected by mu
 	dialers map[bool][]int      // unconnected sockets, IPv6 or not; protected by mu
 }
@@ -46,6 +44,10 @@ type Box struct {
 type Handed struct {
 	spec.Socket
 	File *os.File
+}
+
+func handed(s spec.Socket, fd int) Handed {
+	return Handed{s, os.NewFile(uintptr(fd), string(s.Use))}
 }
 
 // question waits for one reply.
@@ -63,7 +65,7 @@ type reply struct {
 func newBox(c *wire.Conn) *Box {
 	return &Box{
 		wire: c, done: make(chan struct{}), heard: make(chan struct{}),
-		asked: map[uint64]question{}, running: map[uint64]*Process{}, later: map[uint64]later{}, dialers: map[bool][]int{},
+		asked: map[uint64]question{}, running: map[uint64]*Process{}, dialers: map[bool][]int{},
 	}
 }
 
@@ -156,8 +158,8 @@ func (b *Box) await() {
 			break
 		}
 	}
-	asked, running, later := b.asked, b.running, b.later
-	b.asked, b.running, b.later = nil, nil, nil
+	asked, running := b.asked, b.running
+	b.asked, b.running = nil, nil
 	for _, fds := range b.dialers {
 		closeAll(fds)
 	}
@@ -167,9 +169,6 @@ func (b *Box) await() {
 	// The wire stays open: init's last words may still be in it.
 	for _, q := range asked {
 		close(q.answer)
-	}
-	for _, q := range later {
-		q.done(spec.Program{}, false)
 	}
 	for _, p := range running {
 		p.end(spec.Message{Signal: int(unix.SIGKILL)})
@@ -205,10 +204,6 @@ func (b *Box) listen() {
 }
 
 func (b *Box) hear(m spec.Message, fds []int) {
-	if b.answer(m.ID, m) {
-		closeAll(fds)
-		return
-	}
 	b.mu.Lock()
 	if p := b.running[m.ID]; p != nil && m.Op == spec.OpExited {
 		delete(b.running, m.ID)

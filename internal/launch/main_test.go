@@ -97,6 +97,7 @@ type sandbox struct {
 	*Box
 	t         *testing.T
 	workspace string
+	asked     uint64 // on the line
 }
 
 // up starts a sandbox after changes to the spec.
@@ -111,7 +112,7 @@ func up(t *testing.T, change ...func(*spec.Spec)) *sandbox {
 		b.Wait()
 	})
 	go refuseAll(b)
-	return &sandbox{b, t, workspace}
+	return &sandbox{Box: b, t: t, workspace: workspace}
 }
 
 func try(t *testing.T, change ...func(*spec.Spec)) (*Box, string, error) {

@@ -1,11 +1,14 @@
 package launch
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -202,41 +205,53 @@ for x in (l, m, l, l, l, l, l):
 	}
 }
 
-// whoLater waits for what WhoLater tells.
-func whoLater(s *sandbox, local, remote netip.AddrPort) spec.Program {
-	told := make(chan spec.Program, 1)
-	s.WhoLater(local, remote, func(p spec.Program, _ bool) { told <- p })
-	return <-told
+// onLine asks on the line, and waits for what it says.
+func (s *sandbox) onLine(local, remote netip.AddrPort) (p spec.Program, known bool) {
+	s.t.Helper()
+	s.asked++
+	if err := s.Line().Ask(s.asked, local, remote); err != nil {
+		s.t.Fatal(err)
+	}
+	for {
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(s.Line().Descriptor()), Events: unix.POLLIN}}, 10000)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		id, p, known, err := s.Line().Hear()
+		if err != nil || id != s.asked {
+			s.t.Fatalf("asked %d, heard %d, %v", s.asked, id, err)
+		}
+		return p, known
+	}
 }
 
-// Whoever asks is told, and once, whatever becomes of init: more questions than
-// the socket holds, of which none has an answer in time.
-func TestWhoLaterAlwaysTells(t *testing.T) {
+// More questions than the line holds are refused, not waited for; when init is
+// gone, so is the line.
+func TestLineNeverBlocks(t *testing.T) {
 	s := up(t)
 	if err := unix.Kill(s.PID(), unix.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	nobody := netip.MustParseAddrPort("203.0.113.5:80")
-	const questions = 1000
-	told := make(chan bool, 2*questions)
-	ask := func() {
-		for range questions {
-			s.WhoLater(nobody, nobody, func(_ spec.Program, ok bool) { told <- ok })
-		}
-		for range questions {
-			if <-told {
-				t.Fatal("somebody holds a socket that is none")
-			}
-		}
+	err := error(nil)
+	for n := uint64(0); err == nil && n < 1<<20; n++ {
+		err = s.Line().Ask(n, nobody, nobody)
 	}
-	ask() // they lapse
+	if !errors.Is(err, unix.EAGAIN) {
+		t.Errorf("a full line: %v", err)
+	}
+	if _, _, _, err := s.Line().Hear(); !errors.Is(err, unix.EAGAIN) {
+		t.Errorf("a silent line: %v", err)
+	}
 	if err := s.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = s.Wait()
-	ask() // there is nobody to ask
-	if len(told) != 0 {
-		t.Errorf("%d answers too many", len(told))
+	if _, _, _, err := s.Line().Hear(); err == nil || errors.Is(err, unix.EAGAIN) {
+		t.Errorf("a dead line: %v", err)
+	}
+	if err := s.Line().Ask(1, nobody, nobody); err == nil {
+		t.Error("a dead line was asked")
 	}
 }
 
@@ -258,8 +273,10 @@ func TestWhoHoldsASocket(t *testing.T) {
 		r, _ := s.ask(t.Context(), spec.Message{Op: spec.OpWho, Local: local, Remote: remote}, nil)
 		t.Errorf("who: %+v, %v, %s", p, ok, r.m.Error)
 	}
-	if q := whoLater(s, local, remote); q.PID != p.PID || q.Exe != p.Exe {
-		t.Errorf("who, later: %+v: want %+v", q, p)
+	for range 3 { // found by searching, and then as the one that is known
+		if q, ok := s.onLine(local, remote); !ok || q.PID != p.PID || q.Exe != p.Exe || !slices.Equal(q.Parents, p.Parents) {
+			t.Errorf("who, on the line: %+v: want %+v", q, p)
+		}
 	}
 	if q, ok := s.Look(t.Context(), p.PID); !ok || q.Exe != p.Exe {
 		t.Errorf("look: %+v, %v", q, ok)
@@ -306,4 +323,104 @@ func TestGatePortIsTheSpecs(t *testing.T) {
 	// Nobody inside can share it.
 	s.needs("python3")
 	s.refuses(`python3 -c 'import socket; s=socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("203.0.113.5", 12345)); s.listen()'`, "Address already in use")
+}
+
+// More connections at once than wait to be accepted: none is lost, though only
+// the first packet of each is led to the gate. What finds the queue full is sent
+// again; no SYN cookie, whose answer nobody would know, is ever made.
+func TestBurstBeyondTheQueue(t *testing.T) {
+	s := up(t)
+	s.needs("python3")
+	const burst, queue = 100, 64
+	for _, h := range s.Sockets() {
+		if h.Use == spec.Capture4 {
+			if err := control(h.File, func(fd int) error { return unix.Listen(fd, queue) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	l := s.listener(spec.Capture4, "")
+	p, err := s.Run(t.Context(), spec.Command{Argv: []string{"python3", "-c", fmt.Sprintf(`
+import socket
+all = []
+for i in range(%d):
+    s = socket.socket(); s.setblocking(False)
+    s.connect_ex(("203.0.113.5", 1000 + i)); all.append(s)
+print("begun", flush=True)
+n = 0
+for s in all:
+    s.setblocking(True); s.settimeout(20)
+    s.sendall(b"x") # waits until it is connected
+    n += len(s.recv(1))
+names, values = [x.split() for x in open("/proc/net/netstat").readlines()[:2]]
+count = dict(zip(names, values))
+print(n, int(count["ListenDrops"]) > 0, count["SyncookiesSent"], flush=True)`, burst)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := bufio.NewReader(p.Stdout())
+	if line, err := out.ReadString('\n'); line != "begun\n" {
+		all, _ := io.ReadAll(p.Stderr())
+		t.Fatalf("%q, %v: %s", line, err, all)
+	}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go io.Copy(c, c) //nolint:errcheck // ends with the connection
+		}
+	}()
+	line, _ := out.ReadString('\n')
+	if want := fmt.Sprintf("%d True 0\n", burst); line != want {
+		all, _ := io.ReadAll(p.Stderr())
+		t.Errorf("got %q: want %q: %s", line, want, all)
+	}
+	l.Close()
+}
+
+// What is not a connection's first packet belongs to a connection that stands,
+// or is answered by a reset: it goes nowhere else.
+func TestLatePacketsAreReset(t *testing.T) {
+	s := up(t)
+	s.needs("python3")
+	for use, at := range map[spec.SocketUse][2]string{
+		spec.Capture4: {"AF_INET", "203.0.113.5"},
+		spec.Capture6: {"AF_INET6", "2001:db8::5"},
+	} {
+		l := s.listener(use, "")
+		p, err := s.Run(t.Context(), spec.Command{Argv: []string{"python3", "-c", fmt.Sprintf(`
+import socket
+s = socket.socket(socket.%s); s.settimeout(10); s.connect((%q, 443))
+s.sendall(b"a"); print(s.recv(1).decode(), flush=True)
+try: s.sendall(b"b"); s.recv(1); print("end of file")
+except ConnectionResetError: print("reset")`, at[0], at[1])}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.(*net.TCPConn).SetLinger(0); err != nil {
+			t.Fatal(err)
+		}
+		b := make([]byte, 1)
+		if _, err := io.ReadFull(c, b); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Write(b); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(c, b); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		out, _ := io.ReadAll(p.Stdout())
+		if string(out) != "a\nreset\n" {
+			all, _ := io.ReadAll(p.Stderr())
+			t.Errorf("%s: %q: %s", at[1], out, all)
+		}
+	}
 }

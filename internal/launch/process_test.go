@@ -298,7 +298,7 @@ func TestRuntimes(t *testing.T) {
 		"curl":    {`curl -s file:///etc/hostname`, "test\n"},
 	} {
 		t.Run(program, func(t *testing.T) {
-			s := &sandbox{s.Box, t, s.workspace}
+			s := &sandbox{Box: s.Box, t: t, workspace: s.workspace}
 			s.needs(program)
 			s.wants(c[0], c[1])
 		})

@@ -165,8 +165,8 @@ func (b *Box) raise(s spec.Spec, o Options, exe int) error {
 			// are answered here.
 			defer answering.stop()
 		case m.Op == spec.OpSockets && len(fds) == len(m.Sockets) && b.sockets == nil:
-			for i, fd := range fds {
-				b.sockets = append(b.sockets, Handed{m.Sockets[i], os.NewFile(uintptr(fd), string(m.Sockets[i].Use))})
+			if err := b.take(m.Sockets, fds); err != nil {
+				return &Error{Wall: spec.NetworkWall, Err: err}
 			}
 		case m.Op == spec.OpProof && len(fds) == 0:
 			b.proofs, b.abi = m.Proofs, m.ABI
@@ -189,6 +189,9 @@ func (b *Box) letGo() {
 	}
 	for _, h := range b.sockets {
 		h.File.Close()
+	}
+	if b.line != nil {
+		b.line.c.Close()
 	}
 }
 

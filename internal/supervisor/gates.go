@@ -52,7 +52,7 @@ func (k *keeper) gates(log *inference.Log) {
 		Ask:      k.asks,
 		Record:   eventsOf{k.record},
 		Holder:   k.holder,
-		Later:    laterIn(k.box),
+		Line:     lineOf(k.box),
 		Router:   k.router.ServeConn,
 		GatePort: plan.GatePort,
 		Ready:    k.book.Err,
@@ -93,11 +93,20 @@ func holderIn(ctx context.Context, box *launch.Box, local, remote netip.AddrPort
 	return programAt(box.Who(ctx, local, remote))
 }
 
-// laterIn tells who has a socket, as soon as init has said so.
-func laterIn(box *launch.Box) func(local, remote netip.AddrPort, told func(policy.Program, int)) {
-	return func(local, remote netip.AddrPort, told func(policy.Program, int)) {
-		box.WhoLater(local, remote, func(p spec.Program, ok bool) { told(programAt(p, ok)) })
+// line is init's answers, for the gate; it implements egress.Line.
+type line struct{ *launch.Line }
+
+func lineOf(box *launch.Box) egress.Line {
+	if box.Line() == nil {
+		return nil
 	}
+	return line{box.Line()}
+}
+
+func (l line) Hear() (id uint64, p policy.Program, pid int, err error) {
+	id, found, known, err := l.Line.Hear()
+	p, pid = programAt(found, known)
+	return id, p, pid, err
 }
 
 func programAt(p spec.Program, ok bool) (policy.Program, int) {

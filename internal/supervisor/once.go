@@ -176,7 +176,7 @@ func (k *once) start(ctx context.Context, o Once, rules *policy.Policy, dir stri
 		Holder: func(ctx context.Context, local, remote netip.AddrPort) (policy.Program, int) {
 			return holderIn(ctx, k.box, local, remote)
 		},
-		Later:    laterIn(k.box),
+		Line:     lineOf(k.box),
 		GatePort: plan.GatePort,
 		Upstream: up,
 		Leaf:     leaf,

@@ -90,6 +90,7 @@ const (
 	Router   SocketUse = "router" // TCP listener of the inference router, at Addr
 	Names4   SocketUse = "names4" // UDP port 53, any address
 	Names6   SocketUse = "names6"
+	Line     SocketUse = "line"    // to init, for questions who holds a socket
 	Refused  SocketUse = "refused" // NETLINK_NETFILTER socket, NFLOG group RefusedGroup: packets of other protocols
 )
 

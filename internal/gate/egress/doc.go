@@ -61,6 +61,18 @@
 // is answered (403, 400, 421) with a Refusal. A rule's credential is added last.
 // Bodies, event streams, trailers and WebSockets pass as they come.
 //
+// # Roads
+//
+// One thread accepts all connections (loop). What the policy allows whoever
+// asks, to the host's loopback, on a port where the program need not speak
+// first, stays on that thread while little is said (quick): the quick road
+// changes no verdict, no event and no bound. All else is a flow, in goroutines
+// of its own, from the beginning or from where that becomes clear.
+//
+// On both roads nothing from outside reaches the program before it is known who
+// it is, or half a second has passed: while it waits for an answer it holds its
+// socket, and afterwards nobody could tell any more whose it was.
+//
 // # Concurrency
 //
 // Every exported method may be called from any goroutine. The functions of

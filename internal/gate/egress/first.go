@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"github.com/nemoclaw/nemoclaw/internal/policy"
 )
 
 // How long a program may be silent where it must speak first, and how long it
@@ -20,9 +22,10 @@ var errSlow = errors.New("it did not go on in time")
 
 // mustSpeak: on the ports of HTTP and TLS, and where requests are judged,
 // nothing else may flow.
-func (f *flow) mustSpeak() bool {
-	return f.to.Port() == 80 || f.to.Port() == 443 || f.reads.Load()
-}
+func (f *flow) mustSpeak() bool { return speaksFirst(f.request.Port) || f.reads.Load() }
+
+// speaksFirst: on the ports of HTTP and TLS the program does.
+func speaksFirst(p policy.Port) bool { return p == 80 || p == 443 }
 
 // firstBytes judges what a program says first where it must speak first. The
 // reason is empty where it may go on.
@@ -47,8 +50,11 @@ func (f *flow) firstBytes() (s shape, why string) {
 func (f *flow) listen(pass func([]byte) error) (shape, error) {
 	var g gatherer
 	fed, s := 0, unclear
-	for {
-		err := f.more(f.patience(s, pass != nil))
+	for seen := len(f.pending) == 0; ; seen = true {
+		var err error
+		if seen { // what was read before comes first
+			err = f.more(f.patience(s, pass != nil))
+		}
 		s = look(f.pending)
 		done, why := s == looksOther, error(nil)
 		switch s {

@@ -24,9 +24,11 @@ type flow struct {
 	reading atomic.Pointer[reading] // once they are
 
 	who     func() (policy.Program, int) // asked at most once, and kept
-	known   atomic.Pointer[holder]       // what Later told
+	name    *naming                      // what is told beside
 	pending []byte                       // read from the program and not passed on yet
 	passed  int                          // how much at the beginning of pending is passed on already
+	opaque  bool                         // what the program says was judged already
+	back    []byte                       // read from outside and not passed on yet
 	tell    func()                       // records that it was allowed, at most once
 	grants  []func(through bool)         // of the operator's, told once whether the connection got through
 
@@ -50,15 +52,21 @@ const (
 )
 
 func newFlow(g *Gate, c *net.TCPConn) *flow {
-	f := &flow{g: g, in: c, from: addrPort(c.RemoteAddr()), to: addrPort(c.LocalAddr())}
-	f.request = policy.Request{Port: policy.Port(f.to.Port()), Time: g.cfg.Now()}
-	if name, mine := g.names.name(f.to.Addr()); mine {
-		f.request.Host = name
-	} else {
-		f.request.Addr = f.to.Addr()
-	}
+	f := &flow{g: g, in: c, from: addrPort(c.RemoteAddr()), to: addrPort(c.LocalAddr()), name: newNaming()}
+	f.request = g.requestFor(f.to)
 	f.who = sync.OnceValues(f.attribute)
 	return f
+}
+
+// requestFor is what a connection to to asks for. Its address tells the name.
+func (g *Gate) requestFor(to netip.AddrPort) policy.Request {
+	r := policy.Request{Port: policy.Port(to.Port()), Time: g.cfg.Now()}
+	if name, mine := g.names.name(to.Addr()); mine {
+		r.Host = name
+	} else {
+		r.Addr = to.Addr()
+	}
+	return r
 }
 
 // addrPort unmaps: IPv4 that came over an IPv6 socket is IPv4.
@@ -80,7 +88,7 @@ func (f *flow) attribute() (p policy.Program, pid int) {
 			p, pid = policy.Program{}, 0
 		}
 	}()
-	if h := f.known.Load(); h != nil {
+	if h := f.name.holder.Load(); h != nil {
 		return h.program, h.pid
 	}
 	ctx, stop := context.WithTimeout(f.g.ctx, attributing)
@@ -109,7 +117,7 @@ func (f *flow) serve(ctx context.Context) {
 		f.refuse(policy.Verdict{Why: "nothing is let out while no record can be kept: " + err.Error()})
 		return
 	}
-	if f.isForRouter() {
+	if isForRouter(f.request) {
 		f.route()
 		return
 	}
@@ -226,40 +234,33 @@ func (f *flow) close() {
 }
 
 // allowed makes tell, which records the verdict once it is known who asked.
-// Nobody waits for that: the question is put when the first bytes are on their
-// way, or there are none yet, while the program still holds its socket.
+// The question is put when the first bytes are on their way, or there are none
+// yet. The program gets no answer before: it holds its socket until then.
 func (f *flow) allowed(v policy.Verdict) {
-	f.g.served.Add(1)
 	f.tell = sync.OnceFunc(func() {
-		told := func(program policy.Program, pid int) {
-			defer f.g.served.Done()
-			f.known.Store(&holder{program, pid})
-			f.recordOf(v, program, pid)
-		}
-		if f.g.cfg.Later != nil && !f.ask().Program.Known {
-			f.g.cfg.Later(f.from, f.to, told)
+		told := func(h holder) { f.g.recordOf(f.ask(), v, h) }
+		if f.ask().Program.Known {
+			h := holder{}
+			h.program, h.pid = f.who()
+			f.name.tell(h)
+			told(h)
 		} else {
-			go func() { told(f.who()) }()
+			f.g.naming.ask(f.name, f.from, f.to, told, nil)
 		}
 		_ = f.out.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true}) // not worth a delay of the first byte
 	})
 }
 
-// holder is who holds the program's end.
-type holder struct {
-	program policy.Program
-	pid     int
-}
-
 func (f *flow) record(v policy.Verdict) {
-	program, pid := f.who()
-	f.recordOf(v, program, pid)
+	h := holder{}
+	h.program, h.pid = f.who()
+	f.g.recordOf(f.ask(), v, h)
 }
 
-func (f *flow) recordOf(v policy.Verdict, program policy.Program, pid int) {
-	f.g.tally.record(Event{
-		Kind: Network, Verdict: v.Action, Program: programName(program), PID: pid,
-		Target: f.target(), Rule: ruleText(v), Why: v.Why,
+func (g *Gate) recordOf(r policy.Request, v policy.Verdict, h holder) {
+	g.tally.record(Event{
+		Kind: Network, Verdict: v.Action, Program: programName(h.program), PID: h.pid,
+		Target: r.Target(), Rule: ruleText(v), Why: v.Why,
 	})
 }
 

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/nemoclaw/nemoclaw/internal/policy"
 )
 
@@ -30,9 +32,8 @@ type Config struct {
 	Who func(ctx context.Context, local, remote netip.AddrPort) policy.Program
 	// Holder is Who with the program's PID inside; where set, Who is not used.
 	Holder func(ctx context.Context, local, remote netip.AddrPort) (p policy.Program, pid int)
-	// Later is Holder for a caller that does not wait: it calls told once, soon,
-	// and told does not block. Nil: Holder is asked beside.
-	Later func(local, remote netip.AddrPort, told func(p policy.Program, pid int))
+	// Line is Holder for a caller that does not wait. Nil: Holder is asked beside.
+	Line Line
 	// Router serves a connection to the inference router, and closes it.
 	Router func(net.Conn)
 	// Resolve looks an absolute name (with its final dot) up. Nil: the host's
@@ -85,10 +86,13 @@ type Asker interface {
 type Gate struct {
 	cfg    Config
 	names  *table
+	naming *questions
 	tally  *tally
 	watch  *watcher
 	reader *reader
-	own    *ownAddrs     // nil where Config has its own
+	own    *ownAddrs // nil where Config has its own
+	loop   *loop     // nil where broken says why
+	broken error
 	slots  chan struct{} // one token a connection
 	served sync.WaitGroup
 	ctx    context.Context // of everything that the gate has begun
@@ -118,6 +122,8 @@ func New(cfg Config) *Gate {
 	}
 	g.ctx, g.stop = context.WithCancel(context.Background())
 	g.reader = newReader(g)
+	g.naming = &questions{g: g, open: map[uint64]inquiry{}}
+	g.loop, g.broken = newLoop(g)
 	return g
 }
 
@@ -179,41 +185,49 @@ func (g *Gate) ServeTCP(ctx context.Context, l net.Listener) error {
 	if !ok {
 		return fmt.Errorf("accept: %T: want a TCP listener", l)
 	}
-	defer tcp.Close()
-	wake := func() { _ = tcp.SetDeadline(time.Unix(1, 0)) } // one that is closed needs none
-	defer context.AfterFunc(ctx, wake)()
-	defer context.AfterFunc(g.ctx, wake)()
-	for pause := time.Duration(0); ; {
-		c, err := tcp.AcceptTCP()
-		switch {
-		case ctx.Err() != nil || g.ctx.Err() != nil:
-			g.tooLate(c)
-			g.restOfTCP(tcp)
-			return nil
-		case err == nil:
-			pause = 0
-			g.take(c)
-		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("accept: %w", err)
-		default: // out of descriptors, or the program left before we looked
-			pause = min(2*pause+time.Millisecond, time.Second)
-			if wait(ctx, pause) != nil {
-				g.restOfTCP(tcp)
-				return nil
-			}
-		}
+	fd, err := takeListener(tcp)
+	if err != nil {
+		return fmt.Errorf("accept: %w", err)
 	}
+	defer unix.Close(fd)
+	if g.loop == nil {
+		return g.broken
+	}
+	if ctx.Err() == nil {
+		shut, err := g.loop.openDoor(fd)
+		if err != nil {
+			return fmt.Errorf("accept: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-g.ctx.Done():
+		}
+		shut()
+	}
+	g.restOfTCP(fd)
+	return nil
 }
 
-// wait lets the kernel find new descriptors; there is no event to wait for.
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+// takeListener takes l out of the hands of Go's runtime, which would wake up
+// too for each connection. What is accepted sends at once what it is given
+// (tcp(7), TCP_NODELAY is inherited).
+func takeListener(l *net.TCPListener) (fd int, err error) {
+	defer l.Close()
+	rc, err := l.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	inner := rc.Control(func(theirs uintptr) {
+		if err = unix.SetsockoptInt(int(theirs), unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err == nil {
+			fd, err = unix.FcntlInt(theirs, unix.F_DUPFD_CLOEXEC, 0)
+		}
+	})
+	return fd, errors.Join(inner, err)
+}
+
+func closeEnd(c *net.TCPConn) {
+	if c != nil {
+		c.Close()
 	}
 }
 
@@ -232,14 +246,19 @@ func (g *Gate) take(c *net.TCPConn) {
 		f.refuseAtOnce(fmt.Sprintf("%d connections are open already, which is the limit", cap(g.slots)))
 		return
 	}
+	g.run(f, func(f *flow) { f.serve(g.ctx) })
+}
+
+// run has do serve f, which has a slot, in a goroutine.
+func (g *Gate) run(f *flow, do func(*flow)) {
 	if !g.begin(f) {
 		<-g.slots
-		reset(c)
+		f.cut()
 		return
 	}
 	go func() {
 		defer g.end(f)
-		f.serve(g.ctx)
+		do(f)
 	}()
 }
 
@@ -269,6 +288,9 @@ func (g *Gate) end(f *flow) {
 // denied now; it lets held ones proceed, or fail, that need no answer any more.
 // It returns how many it cut.
 func (g *Gate) Recheck() (cut int) {
+	if g.loop != nil { // first: what comes from there is judged again here
+		g.loop.do(g.loop.recheck)
+	}
 	g.mu.Lock()
 	flows := make([]*flow, 0, len(g.flows))
 	for f := range g.flows {
@@ -296,7 +318,11 @@ type Stats struct {
 func (g *Gate) Stats() Stats {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return Stats{Flows: len(g.flows), Received: g.received.Load(), Sent: g.sent.Load(), Names: g.names.len()}
+	flows := len(g.flows)
+	if g.loop != nil {
+		flows += int(g.loop.open.Load())
+	}
+	return Stats{Flows: flows, Received: g.received.Load(), Sent: g.sent.Load(), Names: g.names.len()}
 }
 
 // Close cuts every connection and returns when all are gone.
@@ -307,6 +333,9 @@ func (g *Gate) Close() {
 		f.cut()
 	}
 	g.mu.Unlock()
+	if g.loop != nil {
+		g.loop.close()
+	}
 	g.reader.close()
 	g.served.Wait()
 	g.watch.close()

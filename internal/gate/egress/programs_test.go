@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/nemoclaw/nemoclaw/internal/policy"
 )
 
@@ -45,19 +47,60 @@ func TestProgramsNeedNotKnow(t *testing.T) {
 	}
 }
 
-// A verdict names who asked, though nobody waited for the answer.
+// fakeLine is a line on which the test answers.
+type fakeLine struct {
+	asked   chan uint64
+	answers chan answered
+	r, w    int // readable while there are answers
+}
+
+type answered struct {
+	id  uint64
+	p   policy.Program
+	pid int
+}
+
+func newLine(t *testing.T) *fakeLine {
+	t.Helper()
+	var p [2]int
+	check(t, unix.Pipe2(p[:], unix.O_NONBLOCK|unix.O_CLOEXEC))
+	t.Cleanup(func() { unix.Close(p[0]); unix.Close(p[1]) })
+	return &fakeLine{asked: make(chan uint64, 100), answers: make(chan answered, 100), r: p[0], w: p[1]}
+}
+
+func (l *fakeLine) Descriptor() int { return l.r }
+
+func (l *fakeLine) Ask(id uint64, _, _ netip.AddrPort) error {
+	l.asked <- id
+	return nil
+}
+
+func (l *fakeLine) answer(id uint64, p policy.Program, pid int) {
+	l.answers <- answered{id, p, pid}
+	_, _ = unix.Write(l.w, []byte{1})
+}
+
+func (l *fakeLine) Hear() (id uint64, p policy.Program, pid int, err error) {
+	if _, err := unix.Read(l.r, make([]byte, 1)); err != nil {
+		return 0, p, 0, err
+	}
+	a := <-l.answers
+	return a.id, a.p, a.pid, nil
+}
+
+// A verdict names who asked, though nothing but the answer waited for it.
 func TestVerdictNamesWhoIsToldLater(t *testing.T) {
-	answers := make(chan func(), 1)
-	b := newBench(t, github, func(c *Config) {
-		c.Later = func(_, _ netip.AddrPort, told func(policy.Program, int)) {
-			answers <- func() { told(policy.ProgramAt("/usr/bin/psql", nil), 7) }
-		}
-	})
+	line := newLine(t)
+	b := newBench(t, github, func(c *Config) { c.Line = line })
 	c := b.dial("db.example", 5432)
+	id := make(chan uint64, 1)
+	go func() {
+		n := <-line.asked
+		line.answer(n, policy.ProgramAt("/usr/bin/psql", nil), 7)
+		id <- n
+	}()
 	check(t, echo(c))
-	answer := <-answers
-	c.Close() // it has gone when the answer comes
-	answer()
+	<-id
 	e := b.events.await(t, to("db.example:5432", policy.Allow))
 	if e.Program != "/usr/bin/psql" || e.PID != 7 {
 		t.Errorf("got %+v", e)

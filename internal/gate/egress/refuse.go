@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/nemoclaw/nemoclaw/internal/policy"
 )
 
@@ -16,6 +18,11 @@ import (
 func reset(c *net.TCPConn) {
 	_ = c.SetLinger(0)
 	c.Close()
+}
+
+func resetFD(fd int) {
+	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	unix.Close(fd)
 }
 
 // refuse records v and ends the connection. Who asks is found out first: there

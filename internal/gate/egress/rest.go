@@ -1,8 +1,7 @@
 package egress
 
 import (
-	"net"
-	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,34 +10,19 @@ import (
 // go on.
 const mostLeft = 4096
 
-// restOfTCP refuses the connections that wait at l when serving ends. Their
-// programs may have ended, but they have tried.
-func (g *Gate) restOfTCP(l *net.TCPListener) {
-	rc, err := l.SyscallConn()
-	if err != nil {
-		return // closed
-	}
+// restOfTCP refuses the connections that wait at a listener when serving ends.
+// Their programs may have ended, but they have tried. Nobody is asked who it was.
+func (g *Gate) restOfTCP(listener int) {
 	for range mostLeft {
-		fd, failed := -1, error(nil)
-		err := rc.Control(func(l uintptr) { fd, _, failed = unix.Accept4(int(l), unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK) })
-		if err != nil || failed != nil {
+		fd, _, err := unix.Accept4(listener, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
+		if err != nil {
 			return // there is no more
 		}
-		f := os.NewFile(uintptr(fd), "connection")
-		c, err := net.FileConn(f)
-		f.Close()
-		if tcp, ok := c.(*net.TCPConn); ok && err == nil {
-			g.tooLate(tcp)
+		here, err := syscall.Getsockname(fd)
+		resetFD(fd)
+		if err == nil {
+			target := g.requestFor(addrPortOf(here)).Target()
+			g.tally.record(Event{Kind: Network, Program: "unknown", Target: target, Why: "it ended before it was judged"})
 		}
 	}
-}
-
-// tooLate refuses c, unless it is nil. Nobody is asked who it was.
-func (g *Gate) tooLate(c *net.TCPConn) {
-	if c == nil {
-		return
-	}
-	f := newFlow(g, c)
-	reset(c)
-	g.tally.record(Event{Kind: Network, Program: "unknown", Target: f.target(), Why: "it ended before it was judged"})
 }

@@ -16,12 +16,12 @@ const (
 
 // isForRouter: everything for inference.local, and Ollama's port on the names
 // of the host.
-func (f *flow) isForRouter() bool {
-	switch f.request.Host {
+func isForRouter(r policy.Request) bool {
+	switch r.Host {
 	case inferenceLocal:
 		return true
 	case "host.docker.internal", "host.nemoclaw.internal":
-		return f.request.Port == ollamaPort
+		return r.Port == ollamaPort
 	}
 	return false
 }

@@ -46,7 +46,17 @@ func (f *flow) oneWay(pass func() error) {
 	}
 }
 
+// fromOutside passes on what outside says, once it is known who asked.
 func (f *flow) fromOutside() error {
+	if _, err := f.in.Write(f.back); err != nil {
+		return err
+	}
+	f.back = nil
+	if err := awaitSpeech(f.out); err != nil {
+		return err
+	}
+	f.tell()
+	<-f.name.told
 	if err := f.pump(f.in, f.out, forever, &f.g.received); err != nil {
 		return err
 	}
@@ -55,7 +65,7 @@ func (f *flow) fromOutside() error {
 
 // toOutside passes on what the program says, as far as it may say it.
 func (f *flow) toOutside(first shape) error {
-	if !f.mustSpeak() {
+	if !f.mustSpeak() && !f.opaque {
 		if !f.hasSpoken() {
 			f.tell()
 		}
@@ -85,6 +95,24 @@ func (f *flow) hasSpoken() (spoken bool) {
 		spoken = err == nil
 	})
 	return spoken
+}
+
+// awaitSpeech waits until there is something to read, or the end.
+func awaitSpeech(c *net.TCPConn) error {
+	rc, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return rc.Read(func(fd uintptr) bool {
+		_, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		return !errors.Is(err, unix.EAGAIN)
+	})
+}
+
+// resume goes on with a connection of the quick road.
+func (f *flow) resume() {
+	defer f.cut()
+	f.splice(unclear)
 }
 
 // passRest: from here on nothing is read any more.
