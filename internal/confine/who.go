@@ -76,10 +76,11 @@ var errUnknown = errors.New("several holders, or one that cannot be read")
 // the spawner, it cannot be looked into.
 var errMoment = fmt.Errorf("%w, at this moment", errUnknown)
 
-// How often it is looked again, and how long is waited before, in milliseconds.
+// How long is waited before it is looked again, in milliseconds: first and at
+// most, each time twice as long. A busy machine keeps a fork waiting.
 const (
-	moments = 10
-	moment  = 2
+	moment     = 2
+	lastMoment = 64
 )
 
 // holder is the one process that has the socket of this name in /proc open. A
@@ -93,12 +94,12 @@ func (in *inside) holder(want string, quick bool) (int, error) {
 		}
 		return pid, err
 	}
-	for range moments {
+	for wait := moment; wait <= lastMoment; wait *= 2 {
 		pid, err := in.search(want, false)
 		if !errors.Is(err, errMoment) {
 			return pid, err
 		}
-		_, _ = unix.Poll(nil, moment) // interrupted, it was shorter
+		_, _ = unix.Poll(nil, wait) // interrupted, it was shorter
 	}
 	return in.search(want, false)
 }
