@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/nemoclaw/nemoclaw/internal/audit"
+	"github.com/nemoclaw/nemoclaw/internal/blueprint"
+	"github.com/nemoclaw/nemoclaw/internal/blueprint/store"
 	"github.com/nemoclaw/nemoclaw/internal/state"
 )
 
@@ -33,20 +36,31 @@ func measureOnboard(ctx context.Context, g *ground) ([]row, error) {
 		g.running = true
 		took = append(took, t)
 	}
-	return []row{within("onboard shell, warm", took.median(), 3*time.Second)}, nil
+	return []row{within("onboard shell, warm", took.median(), time.Second)}, nil
 }
 
 // measureOpenclaw sets up the openclaw blueprint from a warm store. The
 // agent's own start is what lies between its two events in the book.
 func measureOpenclaw(ctx context.Context, g *ground) ([]row, error) {
-	const name = "bench-openclaw"
+	const name state.Name = "bench-openclaw"
 	if err := g.warmStore(); err != nil {
 		return nil, err
 	}
-	total, err := g.onboard(ctx, name, "--agent", "openclaw", "--blueprint", "openclaw@0.1.0")
+	rows, err := g.openclaw(ctx, name, "openclaw@0.1.0")
+	if err != nil {
+		return nil, err
+	}
+	pinned, err := g.openclaw(ctx, name, "openclaw@0.3.0")
+	return append(rows, pinned...), err
+}
+
+// openclaw sets one version up, and looks at what one more sandbox of it takes
+// on disk once its agent has come up.
+func (g *ground) openclaw(ctx context.Context, name state.Name, version string) ([]row, error) {
+	total, err := g.onboard(ctx, string(name), "--agent", "openclaw", "--blueprint", version)
 	s := state.Home{Dir: g.home()}.Sandbox(name)
 	if s.Exists() {
-		defer func() { _ = g.destroy(name) }() // the ground's folder goes with all that is left
+		defer func() { _ = g.destroy(string(name)) }() // the ground's folder goes with all that is left
 	}
 	if err != nil {
 		return nil, err
@@ -55,10 +69,96 @@ func measureOpenclaw(ctx context.Context, g *ground) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
+	disk, err := g.tenMore(ctx, s, version)
+	if err != nil {
+		return nil, err
+	}
 	return []row{
-		within("onboard openclaw, warm, beyond the agent's own start", total-own, 10*time.Second),
-		within("onboard openclaw: the agent's own start", own, 0),
+		within("onboard "+version+", warm, beyond the agent's own start", total-own, 3*time.Second),
+		within("onboard "+version+": the agent's own start", own, 0),
+		disk[0], disk[1],
 	}, nil
+}
+
+// tenMore compares the folders of ten sandboxes with what they share, the
+// blueprint's content and its base: sandboxes whose agent was never started,
+// which is what we add, and such as s, with what its agent has written since.
+func (g *ground) tenMore(ctx context.Context, s state.Sandbox, version string) (rows [2]row, err error) {
+	shared, err := g.shared(ctx, version)
+	if err != nil {
+		return rows, err
+	}
+	const quiet state.Name = "bench-quiet"
+	defer func() { err = errors.Join(err, g.destroy(string(quiet))) }()
+	if _, err := g.onboard(ctx, string(quiet), "--agent", "none", "--blueprint", version); err != nil {
+		return rows, err
+	}
+	for i, one := range []struct {
+		of   state.Sandbox
+		what string
+		most float64
+	}{{state.Home{Dir: g.home()}.Sandbox(quiet), "ten sandboxes of " + version, 0.05}, {s, "the same when their agents have come up", 0}} {
+		own, err := blocks(one.of.Dir())
+		if err != nil {
+			return rows, err
+		}
+		r := row{what: "disk: " + one.what, ours: mebibytes(10 * own), peer: "what they share", theirs: mebibytes(shared), ratio: 10 * float64(own) / float64(shared)}
+		if one.most > 0 {
+			r.goal, r.met = fmt.Sprintf("≤ %.4g×", one.most), r.ratio <= one.most
+		}
+		rows[i] = r
+	}
+	return rows, nil
+}
+
+// shared is what all sandboxes of a version take once.
+func (g *ground) shared(ctx context.Context, version string) (total int64, err error) {
+	ref, err := blueprint.ParseRef(version, "")
+	if err != nil {
+		return 0, err
+	}
+	blueprints, err := store.Open(filepath.Join(g.home(), "blueprints"))
+	if err != nil {
+		return 0, err
+	}
+	c, err := blueprints.Ensure(ctx, ref, nil)
+	if err != nil {
+		return 0, err
+	}
+	for _, dir := range []string{c.Dir, c.Base} {
+		if dir == "" {
+			continue
+		}
+		size, err := blocks(dir)
+		if err != nil {
+			return 0, err
+		}
+		total += size
+	}
+	return total, nil
+}
+
+func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
+
+// blocks are the bytes that a tree takes on disk, a file with several names
+// once.
+func blocks(dir string) (total int64, err error) {
+	seen := map[uint64]bool{}
+	err = filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		if st, ok := info.Sys().(*syscall.Stat_t); ok && !seen[st.Ino] {
+			seen[st.Ino] = true
+			total += st.Blocks * 512
+		}
+		return nil
+	})
+	return total, err
 }
 
 // agentsOwn is the time from the agent's start to its first healthy answer.
