@@ -30,6 +30,7 @@ var chapters = []chapter{
 	{"onboard", measureOnboard},
 	{"memory", measureMemory},
 	{"calls", measureCalls},
+	{"work", measureWork},
 	{"start", measureStart},
 	{"gate", measureGate},
 	{"requests", measureRequests},
