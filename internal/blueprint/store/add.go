@@ -106,7 +106,7 @@ func (s *Store) remember(ref blueprint.Ref) error {
 	if err != nil {
 		return err
 	}
-	return put(s.path("seen.json"), append(body, '\n'))
+	return s.put(s.path("seen.json"), append(body, '\n'))
 }
 
 // Admits says why a blueprint of that name, version and digest may not come in,

@@ -86,7 +86,7 @@ func (m *mirror) usual() {
 }
 
 // artifact is a blueprint on that base.
-func (m *mirror) artifact(name string) blueprint.Artifact {
+func (m *mirror) artifact(name string, more ...string) blueprint.Artifact {
 	m.t.Helper()
 	lock, err := blueprint.EncodeDebianLock(m.lock)
 	if err != nil {
@@ -106,7 +106,7 @@ debian:
   lock: debian-lock.json
   leave: [usr/share/doc]
   links: [{path: usr/bin/awk, target: tool}]
-`),
+` + strings.Join(more, "\n")),
 		"n.yaml": file("egress: []\n"), "i.yaml": file("routes: []\n"), "debian-lock.json": {Data: lock},
 	})
 	if err != nil {

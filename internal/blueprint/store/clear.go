@@ -48,6 +48,7 @@ func (s *Store) Clear(ctx context.Context, keep []blueprint.Digest) (Cleared, er
 	}
 	return c.done, errors.Join(
 		c.trees(),
+		c.left(),
 		c.sweep("partial"),
 		c.sweep("blobs", "sha512"),
 		c.sweep("blobs", "sha256"),
@@ -167,6 +168,17 @@ func (c *clearing) trees() error {
 			continue
 		}
 		if err := c.remove(c.store.path("content", e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// left removes what a killed process was writing to the store's own files.
+func (c *clearing) left() error {
+	found, _ := filepath.Glob(c.store.path(newPrefix + "*")) // the pattern is well-formed
+	for _, f := range found {
+		if err := os.Remove(f); err != nil {
 			return err
 		}
 	}

@@ -144,15 +144,19 @@ func (s *Store) make(ctx context.Context, a blueprint.Artifact, digest blueprint
 	if err != nil {
 		return err
 	}
+	s.reach("describe content")
 	if err := s.describe(dir, a, digest, entries); err != nil {
 		return err
 	}
+	s.reach("sync content")
 	if err := syncTree(dir); err != nil {
 		return err
 	}
+	s.reach("rename content")
 	if err := os.Rename(dir, s.path("content", name)); err != nil {
 		return fmt.Errorf("unpack blueprint: %w", err)
 	}
+	s.reach("sync folder of content")
 	return syncFolder(s.path("content"))
 }
 

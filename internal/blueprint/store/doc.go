@@ -29,5 +29,5 @@
 // ones. Nothing is unpacked before all bytes are checked, and nothing damaged
 // is mended in silence.
 // Proved by: TestEnsure*, TestTarballRefused, TestVerifyFinds, TestCacheTampered, TestClear*, TestTwoProcesses,
-// TestBase*, TestDebRefused, FuzzDeb, TestLayerRefused, TestLayerSwapped, TestDiskFull, FuzzLayer.
+// TestBase*, TestDebRefused, FuzzDeb, TestLayerRefused, TestLayerSwapped, TestDiskFull, TestKilled, FuzzLayer.
 package store

@@ -218,9 +218,11 @@ func (d *download) again() error {
 
 // finish gives the right bytes their name.
 func (d *download) finish() error {
+	d.store.reach("sync download")
 	if err := unix.Fdatasync(int(d.file.Fd())); err != nil {
 		return fmt.Errorf("fetch %s: %w", d.name, err)
 	}
+	d.store.reach("rename download")
 	if err := os.Rename(d.file.Name(), d.store.blobPath(d.sum)); err != nil {
 		return fmt.Errorf("fetch %s: %w", d.name, err)
 	}

@@ -28,7 +28,7 @@ func (s *Store) makeLayout() error {
 	if err != nil {
 		return err
 	}
-	return put(s.path(ocispec.ImageLayoutFile), append(body, '\n'))
+	return s.put(s.path(ocispec.ImageLayoutFile), append(body, '\n'))
 }
 
 // index reads index.json; one that is missing is empty.
@@ -105,7 +105,7 @@ func (s *Store) keep(ctx context.Context, a blueprint.Artifact) error {
 func (s *Store) keepBlob(a blueprint.Artifact, d blueprint.Digest, body []byte) error {
 	got, err := sumOf(s.blobPath(d), d)
 	if errors.Is(err, fs.ErrNotExist) {
-		return put(s.blobPath(d), body)
+		return s.put(s.blobPath(d), body)
 	}
 	if err != nil {
 		return err
@@ -171,7 +171,7 @@ func (s *Store) editIndex(ctx context.Context, edit func([]ocispec.Descriptor) [
 	if err != nil {
 		return err
 	}
-	return put(s.path(ocispec.ImageIndexFile), append(body, '\n'))
+	return s.put(s.path(ocispec.ImageIndexFile), append(body, '\n'))
 }
 
 // Unreadable is a file of the store that is not in form.
@@ -209,18 +209,22 @@ func readBounded(file string) ([]byte, error) {
 
 // put writes a small file durably: under another name, synced, renamed, and
 // the folder synced.
-func put(file string, body []byte) error {
+func (s *Store) put(file string, body []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(file), ".new-*")
 	if err != nil {
 		return fmt.Errorf("write blueprint store: %w", err)
 	}
 	defer os.Remove(f.Name())
+	s.reach("write")
 	_, err = f.Write(body)
+	s.reach("sync")
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
+		s.reach("rename")
 		err = os.Rename(f.Name(), file)
 	}
 	if err == nil {
+		s.reach("sync folder")
 		err = syncFolder(filepath.Dir(file))
 	}
 	if err != nil {

@@ -29,7 +29,7 @@ func (s *Store) KeepSignature(ctx context.Context, d blueprint.Digest, text []by
 		}
 		return err
 	}
-	return put(file, text)
+	return s.put(file, text)
 }
 
 // Signature is the signed note of a blueprint as it came, which nobody has

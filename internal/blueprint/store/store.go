@@ -22,6 +22,13 @@ type Store struct {
 	mirrors  func(context.Context) (*registry.Mirrors, error)
 	platform blueprint.Platform
 	bounds   bounds
+	reached  func(step string) // told before each step to the disk; nil but in tests
+}
+
+func (s *Store) reach(step string) {
+	if s.reached != nil {
+		s.reached(step)
+	}
 }
 
 // Options are what tests and other machines may choose; the zero value is what
