@@ -15,6 +15,7 @@ type Info struct {
 	Cached   bool  // in the folder; a built-in one is put there when first used
 	Ready    bool  // nothing is to be fetched or unpacked
 	Debs     int   // Debian packages of its base, on this platform
+	DebBytes int64 // of their files, as the lock says
 	Download int64 // bytes that making it ready would fetch, but for what the cache has
 	Bytes    int64 // on disk, unpacked, its base included
 	Artifact blueprint.Artifact
@@ -69,9 +70,12 @@ func (s *Store) info(a blueprint.Artifact) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	info.Debs = len(debs.Packages[s.platform.Arch])
+	for _, d := range debs.Packages[s.platform.Arch] {
+		info.Debs++
+		info.DebBytes += d.Size
+	}
 	info.Ready = true
-	s.look(&info, a.Manifest.BaseDigest(), a.Manifest.Debian != nil, func() int64 { return a.Manifest.Debian.Download })
+	s.look(&info, a.Manifest.BaseDigest(), a.Manifest.Debian != nil, func() int64 { return info.DebBytes })
 	s.look(&info, a.Digest, a.Manifest.HasContent(), func() int64 {
 		if a.Manifest.Packages == nil {
 			return 0

@@ -185,7 +185,11 @@ func (a *app) printBlueprint(i store.Info) {
 	a.voice.Result("Name: %s", say.Clean(m.Name))
 	a.voice.Result("Base: %s", say.Clean(m.Base.Describe()))
 	if d := m.Debian; d != nil {
-		a.voice.Result("Base packages: %d: %s to download, %s on disk", i.Debs, say.Bytes(d.Download), say.Bytes(d.Unpacked))
+		text := fmt.Sprintf("Base packages: %d: %s to download", i.Debs, say.Bytes(i.DebBytes))
+		if d.Unpacked > 0 {
+			text += fmt.Sprintf(", %s on disk", say.Bytes(d.Unpacked))
+		}
+		a.voice.Result("%s", text)
 	}
 	if m.Agent != nil {
 		a.voice.Result("Agent: %s (%s)", say.Clean(m.Agent.Name), say.Clean(strings.Join(m.Agent.Argv, " ")))
