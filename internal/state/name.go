@@ -16,7 +16,7 @@ const MaxName = 40
 var reserved = []string{
 	// first words of a command line
 	"onboard", "run", "list", "doctor", "version", "completion", "start", "uninstall",
-	"blueprint", "secret", "dashboard", "help", "supervisor", "clerk", "bell", "init", "openshell", "nemoclaw", "term",
+	"blueprint", "secret", "dashboard", "help", "supervisor", "clerk", "notify", "init", "openshell", "nemoclaw", "term",
 	// words that follow a name, and come first where the name is left out
 	"connect", "exec", "status", "logs", "stop", "restart", "destroy", "reload-policy", "policy",
 	"approvals", "set-model", "set-inference-url", "reload-inference", "inference", "upgrade",

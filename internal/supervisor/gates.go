@@ -42,8 +42,8 @@ func openModelLog(path string) (*inference.Log, error) {
 // gates makes the two gates. They serve nothing yet.
 func (k *keeper) gates(log *inference.Log) {
 	k.asks = newAsks(filepath.Join(k.place.RunDir(), "approvals.json"), func() time.Duration { return k.policies.network.Load().Hold() }, k.record.Event, k.policies.keep)
-	if k.bell != nil {
-		k.asks.news = k.ring
+	if k.notifier != nil {
+		k.asks.news = k.notify
 	}
 	k.router = inference.New(k.routerConfig(log))
 	roots, _ := x509.SystemCertPool() // now, since it cannot be read later; without one no server is trusted

@@ -21,9 +21,9 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/plan"
 	"github.com/nemoclaw/nemoclaw/internal/session"
 	"github.com/nemoclaw/nemoclaw/internal/state"
-	"github.com/nemoclaw/nemoclaw/internal/supervisor/bell"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor/clerk"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor/limit"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/notify"
 )
 
 // keeper is one running sandbox. Its fields are set before its goroutines
@@ -48,12 +48,12 @@ type keeper struct {
 	gate     *egress.Gate
 	router   *inference.Router
 	clerk    *clerk.Clerk
-	speaking underway      // model calls that are being answered
-	upstream *upstream     // nil where the network is left without a proxy
-	bell     *bell.Bell    // nil where no command is to be run
-	views    atomic.Int32  // operators that watch
-	limits   []limit.Proof // what we took from ourselves, as it was proved
-	agent    *agent        // nil where the blueprint starts none
+	speaking underway         // model calls that are being answered
+	upstream *upstream        // nil where the network is left without a proxy
+	notifier *notify.Notifier // nil where no command is to be run
+	views    atomic.Int32     // operators that watch
+	limits   []limit.Proof    // what we took from ourselves, as it was proved
+	agent    *agent           // nil where the blueprint starts none
 	sessions func(context.Context, net.Conn) error
 
 	stop context.CancelFunc // ends the sandbox
@@ -177,8 +177,8 @@ func (k *keeper) teardown(why string) {
 		k.gate.Close()
 	}
 	k.all.Wait()
-	if k.bell != nil {
-		k.bell.Dismiss()
+	if k.notifier != nil {
+		k.notifier.Dismiss()
 	}
 	if k.router != nil {
 		k.router.Drain()

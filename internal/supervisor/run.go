@@ -18,8 +18,8 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/plan"
 	"github.com/nemoclaw/nemoclaw/internal/proxy"
 	"github.com/nemoclaw/nemoclaw/internal/state"
-	"github.com/nemoclaw/nemoclaw/internal/supervisor/bell"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor/clerk"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/notify"
 )
 
 // Options are what the starter of a supervisor wants to hear.
@@ -77,7 +77,7 @@ func prepare(ctx context.Context, place state.Sandbox, progress func(string)) (*
 	if err != nil {
 		return nil, err
 	}
-	if _, err := bell.Command(set); err != nil {
+	if _, err := notify.Command(set); err != nil {
 		return nil, err
 	}
 	k := &keeper{place: place, settings: set, began: time.Now()}
@@ -142,7 +142,7 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 	if k.clerk, err = clerk.Hire(k.place); err != nil {
 		return err
 	}
-	if err = k.hangBell(); err != nil {
+	if err = k.startNotifier(); err != nil {
 		return err
 	}
 	o.Progress("building the walls")
@@ -172,8 +172,8 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 	k.watch(ctx)
 	k.goServe(ctx, "disk", func() error { return k.disk.watch(ctx) })
 	k.all.Go(func() { k.asks.keepSaved(ctx) })
-	if k.bell != nil {
-		k.all.Go(func() { k.bell.Serve(ctx) })
+	if k.notifier != nil {
+		k.all.Go(func() { k.notifier.Serve(ctx) })
 	}
 	k.told(audit.Event{Kind: audit.Start, Verdict: "allow", Target: k.settings.Blueprint.Name + "@" + k.settings.Blueprint.Version, Proofs: slices.Concat(proofs(k.box.Proofs()), k.ownProofs())})
 	k.goServe(ctx, "control", func() error { return control.Serve(ctx, answers, offers{k}) })

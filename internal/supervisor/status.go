@@ -176,8 +176,8 @@ func (k *keeper) notes() []string {
 	if k.upstream != nil {
 		n = append(n, "connections leave by the proxy "+k.upstream.Address()+", which looks their names up")
 	}
-	if k.bell != nil && k.bell.Failed() != "" {
-		n = append(n, "the command that notifies you failed: "+k.bell.Failed())
+	if k.notifier != nil && k.notifier.Failed() != "" {
+		n = append(n, "the command that notifies you failed: "+k.notifier.Failed())
 	}
 	if paused := k.disk.note(k.settings.Name); paused != "" {
 		n = append(n, paused)

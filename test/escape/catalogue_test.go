@@ -279,7 +279,7 @@ func routerEntries() []entry {
 		{180, inference, held, "a call behind another", tests("gate/inference.TestPipelined"), ""},
 		{181, operator, refused, "the agent approves", tests("control.TestPeerFromANestedNamespaceIsRefused"), ""},
 		{182, operator, held, "an answer to a question that changed", tests("approval.TestAnswerWhileAskedAgain"), "a question never changes; its ID is of one program, host and port"},
-		{183, operator, held, "a hundred thousand hosts", tests("approval.TestFloodIsBounded", "gate/egress.TestFloodOfDifferentRefusalsIsBounded", "supervisor.TestFloodIsBounded", "supervisor.TestThousandQuestionsWait", "supervisor/bell.TestFloodIsOneRing"), ""},
+		{183, operator, held, "a hundred thousand hosts", tests("approval.TestFloodIsBounded", "gate/egress.TestFloodOfDifferentRefusalsIsBounded", "supervisor.TestFloodIsBounded", "supervisor.TestThousandQuestionsWait", "supervisor/notify.TestFloodIsOneRun"), ""},
 		{184, operator, refused, "names with escapes, newlines, bidi", tests("operator/say.TestClean", "operator/say.FuzzClean"), ""},
 		{185, book, refused, "lines of its own in the book", tests("audit.TestOneEventIsOneLine"), ""},
 		{186, book, refused, "edits of the book", tests("audit.TestRandomEditsAreFound", "audit.TestARewrittenBookIsFound", "audit.FuzzVerify"), ""},

@@ -7,9 +7,9 @@ import (
 
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/state"
-	"github.com/nemoclaw/nemoclaw/internal/supervisor/bell"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor/child"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor/clerk"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/notify"
 )
 
 // clerk serves a supervisor, which alone says this word, until it is gone.
@@ -21,13 +21,13 @@ func (a *app) clerk(args []string) error {
 	return clerk.Serve(wire, place)
 }
 
-// bell does, too.
-func (a *app) bell(args []string) error {
-	place, wire, err := a.child(bell.Word, args)
+// notify does, too.
+func (a *app) notify(args []string) error {
+	place, wire, err := a.child(notify.Word, args)
 	if err != nil {
 		return err
 	}
-	return bell.Serve(wire, place, bell.Usual())
+	return notify.Serve(wire, place, notify.Usual())
 }
 
 // child is what a supervisor gave to one of its children.

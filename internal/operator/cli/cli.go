@@ -17,8 +17,8 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/launch"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/state"
-	"github.com/nemoclaw/nemoclaw/internal/supervisor/bell"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor/clerk"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/notify"
 )
 
 // app is what every command works with.
@@ -49,8 +49,8 @@ func Run(args []string) int {
 	if len(args) > 1 && args[1] == clerk.Word {
 		return say.Fail(voice.Err, a.clerk(args[2:]))
 	}
-	if len(args) > 1 && args[1] == bell.Word {
-		return say.Fail(voice.Err, a.bell(args[2:]))
+	if len(args) > 1 && args[1] == notify.Word {
+		return say.Fail(voice.Err, a.notify(args[2:]))
 	}
 	if c, rest, ok := a.quick(args[1:]); ok {
 		return say.Fail(voice.Err, a.alone(c, rest))

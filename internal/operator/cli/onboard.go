@@ -16,7 +16,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/proxy"
 	"github.com/nemoclaw/nemoclaw/internal/secret"
 	"github.com/nemoclaw/nemoclaw/internal/state"
-	"github.com/nemoclaw/nemoclaw/internal/supervisor/bell"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/notify"
 )
 
 // onboardFlags answer the wizard's questions, and say what it does not ask.
@@ -121,7 +121,7 @@ func (a *app) checkSettings(set state.Settings) error {
 	if _, err := proxy.Parse(set.Proxy); err != nil {
 		return fmt.Errorf("sandbox.yaml: %w", err)
 	}
-	if _, err := bell.Command(set); err != nil {
+	if _, err := notify.Command(set); err != nil {
 		return err
 	}
 	var texts []string

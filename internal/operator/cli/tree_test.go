@@ -8,8 +8,8 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/driver/native"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/state"
-	"github.com/nemoclaw/nemoclaw/internal/supervisor/bell"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor/clerk"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/notify"
 )
 
 func emptyApp(t *testing.T) (*app, *bytes.Buffer) {
@@ -37,7 +37,7 @@ func TestReserved(t *testing.T) {
 			t.Errorf("a sandbox could be called %q", c.Name())
 		}
 	}
-	for _, word := range []string{supervisorWord, clerk.Word, bell.Word} {
+	for _, word := range []string{supervisorWord, clerk.Word, notify.Word} {
 		if _, err := state.ParseName(word); err == nil {
 			t.Errorf("a sandbox could be called %q", word)
 		}

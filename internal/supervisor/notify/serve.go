@@ -1,4 +1,4 @@
-package bell
+package notify
 
 import (
 	"bytes"
@@ -51,7 +51,7 @@ func (e *BadCommand) Hint() string {
 	return fmt.Sprintf("notify: [/usr/local/bin/my-alert], then nemoclaw %s rebuild", e.Sandbox)
 }
 
-// Serve rings for the supervisor at the other end of wire until it is gone. The
+// Serve notifies for the supervisor at the other end of wire until it is gone. The
 // command of a sandbox that has none is an error.
 func Serve(wire io.ReadWriter, place state.Sandbox, pace Pace) error {
 	set, err := place.Load()
@@ -65,11 +65,11 @@ func Serve(wire io.ReadWriter, place state.Sandbox, pace Pace) error {
 	if err != nil {
 		return err
 	}
-	return ringer{argv: argv, sandbox: set.Name, pace: pace}.serve(wire)
+	return runner{argv: argv, sandbox: set.Name, pace: pace}.serve(wire)
 }
 
-// ringer is the process.
-type ringer struct {
+// runner is the process.
+type runner struct {
 	argv    []string
 	sandbox string
 	pace    Pace
@@ -77,7 +77,7 @@ type ringer struct {
 
 // serve answers each question with what became of it. The end of the wire ends
 // a command that runs.
-func (r ringer) serve(wire io.ReadWriter) error {
+func (r runner) serve(wire io.ReadWriter) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	questions, end := make(chan Question), make(chan error, 1)
@@ -105,7 +105,7 @@ func (r ringer) serve(wire io.ReadWriter) error {
 			if !room.wait(ctx) {
 				continue
 			}
-			if err := out.Encode(r.ring(ctx, q)); err != nil && ctx.Err() == nil {
+			if err := out.Encode(r.run(ctx, q)); err != nil && ctx.Err() == nil {
 				return fmt.Errorf("say what became of it: %w", err)
 			}
 		case err := <-end:
@@ -117,11 +117,11 @@ func (r ringer) serve(wire io.ReadWriter) error {
 	}
 }
 
-// ring runs the command once.
-func (r ringer) ring(ctx context.Context, q Question) rung {
+// run runs the command once.
+func (r runner) run(ctx context.Context, q Question) outcome {
 	words, err := q.words(r.sandbox)
 	if err != nil {
-		return rung{"a question that is none: " + err.Error()}
+		return outcome{"a question that is none: " + err.Error()}
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.pace.Timeout)
 	defer cancel()
@@ -136,13 +136,13 @@ func (r ringer) ring(ctx context.Context, q Question) rung {
 	err = cmd.Run()
 	switch {
 	case ctx.Err() != nil:
-		return rung{fmt.Sprintf("%s: it took longer than %s", r.argv[0], r.pace.Timeout)}
+		return outcome{fmt.Sprintf("%s: it took longer than %s", r.argv[0], r.pace.Timeout)}
 	case errors.Is(err, exec.ErrWaitDelay): // it ended, and left something in the background
-		return rung{}
+		return outcome{}
 	case err != nil:
-		return rung{strings.TrimSpace(fmt.Sprintf("%s: %v %s", r.argv[0], err, plain(last.String())))}
+		return outcome{strings.TrimSpace(fmt.Sprintf("%s: %v %s", r.argv[0], err, plain(last.String())))}
 	}
-	return rung{}
+	return outcome{}
 }
 
 // tail keeps the last bytes of what a command says.

@@ -1,4 +1,4 @@
-package bell
+package notify
 
 import (
 	"bufio"
@@ -22,7 +22,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/supervisor/child"
 )
 
-// This program is also a bell.
+// This program is also the process that notifies.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == Word {
 		place := state.Home{Dir: os.Getenv("NEMOCLAW_HOME")}.Sandbox(state.Name(os.Args[2]))
@@ -47,18 +47,18 @@ func ground(t *testing.T, argv ...string) state.Sandbox {
 
 var curl = Question{ID: "a4f2", Host: "suspicious-host.com", Port: 443, Program: "/usr/bin/curl", Time: time.Date(2026, 11, 27, 11, 42, 3, 0, time.UTC)}
 
-// hung is a bell that serves until the test ends.
-func hung(t *testing.T, place state.Sandbox, wants func(string) bool) *Bell {
+// started is a notifier that serves until the test ends.
+func started(t *testing.T, place state.Sandbox, wants func(string) bool) *Notifier {
 	t.Helper()
-	b, err := Hang(place, wants)
+	n, err := Start(place, wants)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	go func() { b.Serve(ctx); close(done) }()
-	t.Cleanup(func() { cancel(); <-done; b.Dismiss() })
-	return b
+	go func() { n.Serve(ctx); close(done) }()
+	t.Cleanup(func() { cancel(); <-done; n.Dismiss() })
+	return n
 }
 
 // pipe is a named pipe and what comes out of it, a line at a time.
@@ -90,12 +90,12 @@ func line(t *testing.T, from *bufio.Reader) string {
 
 // A real command of the operator's is told the question, and by which words it
 // is answered; of what need not be told nothing is.
-func TestBell(t *testing.T) {
+func TestNotifier(t *testing.T) {
 	heard, lines := pipe(t)
-	b := hung(t, ground(t, "/bin/sh", "-c", `cat > "$0"; echo "$1" > "$0"`, heard, "and an argument"),
+	n := started(t, ground(t, "/bin/sh", "-c", `cat > "$0"; echo "$1" > "$0"`, heard, "and an argument"),
 		func(id string) bool { return id != "x9x9" })
-	b.Ring(Question{ID: "x9x9", Host: "answered.example", Port: 443})
-	b.Ring(curl)
+	n.Tell(Question{ID: "x9x9", Host: "answered.example", Port: 443})
+	n.Tell(curl)
 	first, second := line(t, lines), line(t, lines)
 	var got map[string]any
 	if err := json.Unmarshal([]byte(first), &got); err != nil {
@@ -112,7 +112,7 @@ func TestBell(t *testing.T) {
 	if second != "and an argument\n" || strings.Contains(first, "answered") {
 		t.Errorf("%q, %q", first, second)
 	}
-	if why := b.Failed(); why != "" {
+	if why := n.Failed(); why != "" {
 		t.Error(why)
 	}
 }
@@ -126,8 +126,8 @@ func TestBellThatFails(t *testing.T) {
 		"it is missing": {[]string{"/nonexistent/alert"}, "no such file"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := ringer{argv: c.argv, sandbox: "box", pace: Usual()}
-			if got := r.ring(t.Context(), curl); !strings.Contains(got.Error, c.want) {
+			r := runner{argv: c.argv, sandbox: "box", pace: Usual()}
+			if got := r.run(t.Context(), curl); !strings.Contains(got.Error, c.want) {
 				t.Errorf("%q, want %q", got.Error, c.want)
 			}
 		})
@@ -145,13 +145,13 @@ func TestCommand(t *testing.T) {
 	}
 }
 
-// TestBellIsNotHurried: whatever a supervisor sends, the command runs a few
+// TestNotifierIsNotHurried: whatever a supervisor sends, the command runs a few
 // times and then at its pace, and one that hangs is ended with all it started.
-func TestBellIsNotHurried(t *testing.T) {
+func TestNotifierIsNotHurried(t *testing.T) {
 	heard := filepath.Join(t.TempDir(), "heard")
 	pace := Pace{Burst: 2, Every: 400 * time.Millisecond, Timeout: 30 * time.Second}
 	near, far := net.Pipe()
-	r := ringer{argv: []string{"/bin/sh", "-c", `cat >> "$0"`, heard}, sandbox: "box", pace: pace}
+	r := runner{argv: []string{"/bin/sh", "-c", `cat >> "$0"`, heard}, sandbox: "box", pace: pace}
 	end := make(chan error, 1)
 	go func() { end <- r.serve(far) }()
 	began := time.Now()
@@ -160,13 +160,13 @@ func TestBellIsNotHurried(t *testing.T) {
 		if err := out.Encode(curl); err != nil {
 			t.Fatal(err)
 		}
-		var a rung
+		var a outcome
 		if err := in.Decode(&a); err != nil || a.Error != "" {
-			t.Fatalf("ring %d: %+v, %v", i, a, err)
+			t.Fatalf("run %d: %+v, %v", i, a, err)
 		}
 	}
 	if took := time.Since(began); took < 2*pace.Every {
-		t.Errorf("4 rings in %s: 2 are free, and then one each %s", took, pace.Every)
+		t.Errorf("4 runs in %s: 2 are free, and then one each %s", took, pace.Every)
 	}
 	near.Close()
 	<-end
@@ -174,11 +174,11 @@ func TestBellIsNotHurried(t *testing.T) {
 
 func TestBellEndsWhatHangs(t *testing.T) {
 	told, lines := pipe(t)
-	ended := make(chan rung, 1)
+	ended := make(chan outcome, 1)
 	go func() {
-		r := ringer{argv: []string{"/bin/sh", "-c", `sleep 1000 & echo $! > "$0"; wait`, told}, sandbox: "box",
+		r := runner{argv: []string{"/bin/sh", "-c", `sleep 1000 & echo $! > "$0"; wait`, told}, sandbox: "box",
 			pace: Pace{Burst: 1, Every: time.Hour, Timeout: 500 * time.Millisecond}}
-		ended <- r.ring(t.Context(), curl)
+		ended <- r.run(t.Context(), curl)
 	}()
 	pid, err := strconv.Atoi(strings.TrimSpace(line(t, lines)))
 	if err != nil {
@@ -197,23 +197,23 @@ func TestBellEndsWhatHangs(t *testing.T) {
 	}
 }
 
-// What came while the command ran is one ring, which says how many more wait.
-func TestFloodIsOneRing(t *testing.T) {
+// What came while the command ran is one run, which says how many more wait.
+func TestFloodIsOneRun(t *testing.T) {
 	var answered atomic.Bool
-	b := &Bell{wants: func(id string) bool { return !answered.Load() }, told: make(chan struct{}, 1)}
+	n := &Notifier{wants: func(id string) bool { return !answered.Load() }, told: make(chan struct{}, 1)}
 	for range 100_000 {
-		b.Ring(curl)
+		n.Tell(curl)
 	}
-	if q, any := b.next(); !any || q.More != most-1 {
+	if q, any := n.next(); !any || q.More != most-1 {
 		t.Errorf("%+v", q)
 	}
-	if _, any := b.next(); any {
-		t.Error("rung for twice")
+	if _, any := n.next(); any {
+		t.Error("told of twice")
 	}
-	b.Ring(curl)
+	n.Tell(curl)
 	answered.Store(true)
-	if _, any := b.next(); any {
-		t.Error("rung for what was answered")
+	if _, any := n.next(); any {
+		t.Error("told of what was answered")
 	}
 }
 

@@ -2,29 +2,29 @@ package supervisor
 
 import (
 	"github.com/nemoclaw/nemoclaw/internal/approval"
-	"github.com/nemoclaw/nemoclaw/internal/supervisor/bell"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/notify"
 )
 
-// hangBell starts the process that runs the operator's command, where
+// startNotifier starts the process that runs the operator's command, where
 // sandbox.yaml names one: once confined, we can start none.
-func (k *keeper) hangBell() (err error) {
+func (k *keeper) startNotifier() (err error) {
 	if len(k.settings.Notify) == 0 {
 		return nil
 	}
-	k.bell, err = bell.Hang(k.place, func(id string) bool {
+	k.notifier, err = notify.Start(k.place, func(id string) bool {
 		item, ok := k.asks.find(id)
 		return ok && item.State == approval.StatePending && k.views.Load() == 0
 	})
 	return err
 }
 
-// ring tells an operator who does not watch of a new question.
-func (k *keeper) ring(i approval.Item) {
+// notify tells an operator who does not watch of a new question.
+func (k *keeper) notify(i approval.Item) {
 	if k.views.Load() > 0 {
 		return
 	}
 	s := shown(i)
-	k.bell.Ring(bell.Question{ID: s.ID, Host: s.Host, Port: s.Port, Program: s.Program, Address: s.Address, Notice: s.Notice, Time: s.Time})
+	k.notifier.Tell(notify.Question{ID: s.ID, Host: s.Host, Port: s.Port, Program: s.Program, Address: s.Address, Notice: s.Notice, Time: s.Time})
 }
 
 // Watched counts an operator who watches, until left is called.

@@ -1,4 +1,4 @@
-package bell
+package notify
 
 import (
 	"encoding/json"
@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Question is what crosses to the bell.
+// Question is what crosses to the process.
 type Question struct {
 	ID      string    `json:"id"`
 	Host    string    `json:"host"` // or an address
@@ -92,8 +92,8 @@ func (q Question) words(sandbox string) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// rung is what became of a question: "" where the command ended well.
-type rung struct {
+// outcome is what became of a question: "" where the command ended well.
+type outcome struct {
 	Error string `json:"error,omitempty"`
 }
 
