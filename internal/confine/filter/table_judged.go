@@ -59,8 +59,8 @@ func connecting() []Row {
 				when(Allow, internet, bits(1, kindOf, unix.SOCK_DGRAM), is(2, 0, unix.IPPROTO_UDP)),
 				// libc asks for its interfaces and addresses here; changing them needs a capability.
 				when(Allow, is(0, unix.AF_NETLINK), bits(1, kindOf, unix.SOCK_RAW, unix.SOCK_DGRAM), is(2, unix.NETLINK_ROUTE)),
-				// udev's library asks for news of devices, of which there are none here: browsers, games.
-				when(Errno(unix.EPROTONOSUPPORT), is(0, unix.AF_NETLINK), is(2, unix.NETLINK_KOBJECT_UEVENT)),
+				// udev's library asks for news of devices in this way, and takes this answer: browsers, games.
+				when(Errno(unix.EPROTONOSUPPORT), is(0, unix.AF_NETLINK), bits(1, kindOf, unix.SOCK_RAW), is(2, unix.NETLINK_KOBJECT_UEVENT)),
 				// Every Go server asks for multipath first, and takes this answer.
 				when(Errno(unix.EPROTONOSUPPORT), internet, bits(1, kindOf, unix.SOCK_STREAM), is(2, unix.IPPROTO_MPTCP)),
 			},

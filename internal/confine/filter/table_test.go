@@ -119,6 +119,7 @@ func TestPromises(t *testing.T) {
 		{"socket", [6]uint64{unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE}, Allow},
 		{"socket", [6]uint64{unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_NETFILTER}, Refuse},
 		{"socket", [6]uint64{unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_KOBJECT_UEVENT}, Errno(unix.EPROTONOSUPPORT)},
+		{"socket", [6]uint64{unix.AF_NETLINK, unix.SOCK_DGRAM, unix.NETLINK_KOBJECT_UEVENT}, Refuse},
 		{"setpriority", [6]uint64{unix.PRIO_PROCESS, 0, 5}, Allow},
 		{"setpriority", [6]uint64{unix.PRIO_PROCESS, 1, 5}, Refuse},
 		{"setpriority", [6]uint64{unix.PRIO_PROCESS, 77, 5}, Errno(unix.EPERM)},
