@@ -226,13 +226,25 @@ func TestReloadCutsWhatIsDenied(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	begun := b.dial("db.example", 5432) // what it says may still become anything
+	_, err := io.WriteString(begun, "x")
+	check(t, err)
+	_, err = io.ReadFull(begun, make([]byte, 1))
+	check(t, err)
 	b.policy.Store(parse(t, "egress: [{host: 203.0.113.7, port: 22}]\nunlisted: ask\n"))
-	if cut := b.gate.Recheck(); cut != 1 {
+	if cut := b.gate.Recheck(); cut != 2 {
 		t.Errorf("cut %d", cut)
 	}
 	b.mustReset(revoked)
+	b.mustReset(begun)
 	if err := echo(kept); err != nil {
 		t.Error(err)
+	}
+	b.gate.Close() // nothing of a connection is told after that
+	for _, e := range b.events.list() {
+		if e.Verdict == policy.Deny && !strings.Contains(e.Why, "no rule allows it any more") {
+			t.Errorf("cut, and told of besides: %+v", e)
+		}
 	}
 }
 

@@ -130,9 +130,15 @@ func (f *flow) passOn(b []byte) error {
 	return err
 }
 
-// object refuses in the middle of a connection that was allowed.
+// object refuses in the middle of a connection that was allowed. What a
+// connection had not finished when it was cut is no second reason.
 func (f *flow) object(why string) error {
-	f.record(policy.Verdict{Why: why})
+	f.mu.Lock()
+	over := f.over
+	f.mu.Unlock()
+	if !over {
+		f.record(policy.Verdict{Why: why})
+	}
 	return errors.New(why)
 }
 
