@@ -75,10 +75,12 @@ func (n *nursery) run(m spec.Message, fds []int) {
 	if first != nil {
 		// A command that brings its program along, in fds, is the spawner's.
 		if len(fds) == 0 && m.Command != nil && suits(*m.Command) {
-			n.become(first, m)
-			return
+			if n.become(first, m) {
+				return
+			}
+		} else {
+			n.dismiss(first)
 		}
-		n.dismiss(first)
 	}
 	if empty {
 		if err := n.fill(); err != nil {

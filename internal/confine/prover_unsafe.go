@@ -60,19 +60,28 @@ func suits(c spec.Command) bool {
 	return !c.TTY && size < mostData/2
 }
 
-// become makes the prover the command of m, and tells how that went. Nothing
-// else is inside until then, so that nobody can be in its way, and no agent
-// meets a process that has memory of PID 1's.
-func (n *nursery) become(p *prover, m spec.Message) {
+// errGone means that the prover was killed while it waited: for want of memory,
+// say.
+var errGone = errors.New("the prover is gone")
+
+// become makes the prover the command of m, and tells how that went; nothing is
+// told, and nothing was done, where the prover is gone. Nothing else is inside
+// until then, so that nobody can be in its way, and no agent meets a process that
+// has memory of PID 1's.
+func (n *nursery) become(p *prover, m spec.Message) (told bool) {
 	ours, err := n.order(p, *m.Command)
 	defer closeAll(ours)
 	if err != nil {
 		n.dismiss(p)
+		if errors.Is(err, errGone) {
+			return false
+		}
 		n.hear(failed(m.ID, err), nil)
-		return
+		return true
 	}
 	unix.Close(p.fd)
 	n.became(p, spec.Message{Op: spec.OpStarted, ID: m.ID, PID: p.pid}, ours)
+	return true
 }
 
 // dismiss ends a prover that becomes nothing, before anything else is started.
@@ -103,7 +112,7 @@ func (n *nursery) order(p *prover, c spec.Command) (ours []int, err error) {
 		return st.ours, act("execute", c.Argv[0], unix.E2BIG)
 	}
 	if err := unix.Sendmsg(p.fd, o.bytes(), unix.UnixRights(st.theirs...), nil, unix.MSG_NOSIGNAL); err != nil {
-		return st.ours, act("run", "command", errors.New("the prover is gone"))
+		return st.ours, errGone
 	}
 	if err := wait(p.fd, startTime); err != nil {
 		return st.ours, act("run", "command", err)

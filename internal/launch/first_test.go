@@ -2,10 +2,17 @@ package launch
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 	"github.com/nemoclaw/nemoclaw/internal/launch/launchtest"
@@ -120,4 +127,36 @@ func TestExpectedAndNotWanted(t *testing.T) {
 		t.Errorf("options that fail: %v", err)
 	}
 	e.Close()
+}
+
+// A prover that was killed while it waited, for want of memory say, is no reason
+// for the first command to fail.
+func TestFirstCommandWithoutItsProver(t *testing.T) {
+	s := up(t)
+	children, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", s.PID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	killed := 0
+	for _, f := range children {
+		b, _ := os.ReadFile(f) // a thread may have ended
+		for _, pid := range strings.Fields(string(b)) {
+			n, err := strconv.Atoi(pid)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := unix.Kill(n, unix.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			for unix.Kill(n, 0) == nil { // until PID 1 has reaped it
+				runtime.Gosched()
+			}
+			killed++
+		}
+	}
+	if killed != 1 {
+		t.Fatalf("killed %d children of PID 1, want its prover", killed)
+	}
+	s.wants("echo first", "first\n")
+	s.wants("echo second", "second\n")
 }
