@@ -16,7 +16,8 @@ import (
 type diag struct {
 	mu  sync.Mutex
 	fd  int
-	seq uint32 // protected by mu
+	seq uint32     // protected by mu
+	b   [4096]byte // what is read; protected by mu
 }
 
 func (d *diag) open() (err error) {
@@ -48,7 +49,7 @@ func (d *diag) inode(local, remote netip.AddrPort) (uint64, error) {
 	if err := unix.Sendto(d.fd, p.b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return 0, err
 	}
-	b := make([]byte, 4096)
+	b := d.b[:]
 	for {
 		n, _, err := unix.Recvfrom(d.fd, b, 0)
 		if errors.Is(err, unix.EINTR) {

@@ -22,14 +22,15 @@ func eachNumber(dir string, see func(int) bool) error {
 		return err
 	}
 	defer unix.Close(fd)
-	return eachNumberIn(fd, see)
+	var b [4096]byte
+	return eachNumberIn(fd, b[:], see)
 }
 
-// eachNumberIn is eachNumber for a folder that is open, from where it stands.
-func eachNumberIn(fd int, see func(int) bool) error {
-	var b [4096]byte
+// eachNumberIn is eachNumber for a folder that is open, from where it stands. It
+// reads into b.
+func eachNumberIn(fd int, b []byte, see func(int) bool) error {
 	for {
-		n, err := unix.Getdents(fd, b[:])
+		n, err := unix.Getdents(fd, b)
 		if n <= 0 || err != nil {
 			return err
 		}
@@ -77,16 +78,6 @@ func procPath(pid int, name string) string { return "/proc/" + strconv.Itoa(pid)
 func link(path string) (string, error) {
 	var b [unix.PathMax]byte
 	n, err := unix.Readlink(path, b[:])
-	if err != nil {
-		return "", err
-	}
-	return string(b[:n]), nil
-}
-
-// linkAt is where the symbolic link name in the folder dir leads.
-func linkAt(dir int, name string) (string, error) {
-	var b [unix.PathMax]byte
-	n, err := unix.Readlinkat(dir, name, b[:])
 	if err != nil {
 		return "", err
 	}

@@ -25,7 +25,8 @@ type recent struct {
 	fd      string
 	program spec.Program
 	parents []parent
-	spawner int // that the chain of parents ends with
+	spawner int                 // that the chain of parents ends with
+	room    *[unix.PathMax]byte // what is read; made once, since most questions end here
 }
 
 // parent is one of the parents of the process that is kept.
@@ -45,19 +46,19 @@ func (r *recent) find(want string, spawner int) (p spec.Program, ok bool) {
 
 // holds looks at the descriptor that the last one had, and then at the newest.
 func (r *recent) holds(want string) bool {
-	if to, err := linkAt(r.fds, r.fd); err == nil && to == want {
+	if to, err := r.link(r.fds, r.fd); err == nil && to == want {
 		return true
 	}
 	if _, err := unix.Seek(r.fds, 0, io.SeekStart); err != nil {
 		return false
 	}
 	var fds []int
-	if eachNumberIn(r.fds, func(fd int) bool { fds = append(fds, fd); return len(fds) < quickly }) != nil {
+	if eachNumberIn(r.fds, r.room[:], func(fd int) bool { fds = append(fds, fd); return len(fds) < quickly }) != nil {
 		return false
 	}
 	for _, fd := range slices.Backward(fds) {
 		name := strconv.Itoa(fd)
-		if to, err := linkAt(r.fds, name); err == nil && to == want {
+		if to, err := r.link(r.fds, name); err == nil && to == want {
 			r.fd = name
 			return true
 		}
@@ -71,7 +72,7 @@ func (r *recent) alone(want string, spawner int) bool {
 		return false
 	}
 	budget, alone := quickly, true
-	err := eachNumberIn(r.all, func(pid int) bool {
+	err := eachNumberIn(r.all, r.room[:], func(pid int) bool {
 		if pid == 1 || pid == spawner || pid == r.program.PID {
 			return true
 		}
@@ -84,7 +85,7 @@ func (r *recent) alone(want string, spawner int) bool {
 
 // same says whether the process, and its parents, are still what they were.
 func (r *recent) same() bool {
-	exe, err := linkAt(r.dir, "exe")
+	exe, err := r.link(r.dir, "exe")
 	if err != nil || exe != r.program.Exe {
 		return false
 	}
@@ -93,7 +94,7 @@ func (r *recent) same() bool {
 		return false
 	}
 	for _, up := range r.parents { // one that has ended is read no more
-		if exe, err := linkAt(up.dir, "exe"); err != nil || exe != up.exe {
+		if exe, err := r.link(up.dir, "exe"); err != nil || exe != up.exe {
 			return false
 		}
 	}
@@ -105,7 +106,10 @@ func (r *recent) same() bool {
 // nothing can be seen to change.
 func (r *recent) keep(p spec.Program, want string, spawner int) {
 	r.forget()
-	fresh := recent{all: r.all, first: r.first, program: p, spawner: spawner, fd: "0"}
+	fresh := recent{all: r.all, first: r.first, program: p, spawner: spawner, fd: "0", room: r.room}
+	if fresh.room == nil {
+		fresh.room = new([unix.PathMax]byte)
+	}
 	if !fresh.open() || !fresh.climb(spawner) || !fresh.holds(want) || !fresh.same() {
 		fresh.forget()
 	}
@@ -161,7 +165,7 @@ func (r *recent) climb(spawner int) bool {
 		if err != nil {
 			return false
 		}
-		exe, err := linkAt(dir, "exe")
+		exe, err := r.link(dir, "exe")
 		r.parents = append(r.parents, parent{dir, exe})
 		if i := len(r.parents) - 1; err != nil || i >= len(r.program.Parents) || r.program.Parents[i] != exe {
 			return false
@@ -180,7 +184,16 @@ func (r *recent) forget() {
 	for _, up := range r.parents {
 		unix.Close(up.dir)
 	}
-	*r = recent{all: r.all, first: r.first}
+	*r = recent{all: r.all, first: r.first, room: r.room}
+}
+
+// link is where the symbolic link name in the folder dir leads.
+func (r *recent) link(dir int, name string) (string, error) {
+	n, err := unix.Readlinkat(dir, name, r.room[:])
+	if err != nil {
+		return "", err
+	}
+	return string(r.room[:n]), nil
 }
 
 func openFolder(path string) (int, error) {

@@ -73,7 +73,7 @@ func (s *sandbox) isTold(c net.Conn, while func()) {
 			untold++
 		}
 	}
-	if untold*200 > asked { // a busy machine may keep a start waiting for longer than the question
+	if untold > 2+asked/200 { // the last may come too late; a busy machine may keep a start waiting for longer than the question
 		s.t.Errorf("%d of %d questions had no answer", untold, asked)
 	}
 }

@@ -44,7 +44,7 @@ type loop struct {
 
 const (
 	// roomSize is what one read takes at most: who fills it has much to say.
-	roomSize = 64 << 10
+	roomSize = 16 << 10
 	// sweep is how often it is looked for flows that are silent for too long.
 	sweep = 10 * time.Minute
 	// batch is how many events are taken at a time.

@@ -52,7 +52,7 @@ func (f *flow) fromOutside() error {
 		return err
 	}
 	f.back = nil
-	if err := awaitSpeech(f.out); err != nil {
+	if err := f.awaitOutside(); err != nil {
 		return err
 	}
 	f.tell()
@@ -95,6 +95,19 @@ func (f *flow) hasSpoken() (spoken bool) {
 		spoken = err == nil
 	})
 	return spoken
+}
+
+// awaitOutside waits until outside has spoken, not longer than a flow may be
+// silent.
+func (f *flow) awaitOutside() error {
+	for {
+		if err := f.out.SetReadDeadline(time.Now().Add(idleTime)); err != nil {
+			return err
+		}
+		if err := awaitSpeech(f.out); !errors.Is(err, os.ErrDeadlineExceeded) || f.isQuiet() {
+			return err
+		}
+	}
 }
 
 // awaitSpeech waits until there is something to read, or the end.
