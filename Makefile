@@ -14,7 +14,7 @@ GO_SOURCES := $(shell find cmd internal blueprints presets -name '*.go' -o -name
 
 build: bin/nemoclaw bin/openshell ## the product: one file, two names
 
-$(INIT): $(shell find cmd/init internal/confine -name '*.go' 2>/dev/null) go.mod
+$(INIT): $(shell find cmd/init internal/confine internal/bare -name '*.go' 2>/dev/null) go.mod
 	@mkdir -p $(@D)
 	$(GO) build -trimpath -ldflags "-s -w" -o $@ ./cmd/init
 

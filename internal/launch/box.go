@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,12 +15,14 @@ import (
 
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 	"github.com/nemoclaw/nemoclaw/internal/confine/wire"
+	"github.com/nemoclaw/nemoclaw/internal/launch/birth"
 )
 
 // Box is a running sandbox, whose walls were proved. Its methods may be called
 // at the same time.
 type Box struct {
 	wire    *wire.Conn
+	child   *birth.Child
 	pid     int
 	sockets []Handed
 	line    *Line
@@ -29,8 +32,7 @@ type Box struct {
 
 	done  chan struct{} // closed when init is gone, and with it everything inside
 	ended syscall.WaitStatus
-	heard chan struct{} // closed when crash is whole
-	crash []byte
+	crash []byte // what init said, which is only ever the story of a crash
 
 	mu      sync.Mutex
 	last    uint64              // ID of the last question; protected by mu
@@ -64,7 +66,7 @@ type reply struct {
 
 func newBox(c *wire.Conn) *Box {
 	return &Box{
-		wire: c, done: make(chan struct{}), heard: make(chan struct{}),
+		wire: c, done: make(chan struct{}),
 		asked: map[uint64]question{}, running: map[uint64]*Process{}, dialers: map[bool][]int{},
 	}
 }
@@ -141,7 +143,7 @@ func (b *Box) signalAll(s syscall.Signal) error {
 }
 
 // await takes init's status. It runs on the thread that started init.
-func (b *Box) await() {
+func (b *Box) await(stderr io.Writer) {
 	var info unix.Siginfo
 	for {
 		// Without reaping, so that its number stays taken until gone is set.
@@ -173,20 +175,19 @@ func (b *Box) await() {
 	for _, p := range running {
 		p.end(spec.Message{Signal: int(unix.SIGKILL)})
 	}
+	b.hearCrash(stderr)
 	close(b.done)
 }
 
-// maxCrash bounds what is kept of a crash's story.
-const maxCrash = 16 << 10
-
-func (b *Box) hearCrash(from *os.File, to io.Writer) {
-	defer close(b.heard)
-	defer from.Close()
-	b.crash, _ = io.ReadAll(io.LimitReader(from, maxCrash))
+// hearCrash reads what init said before its end.
+func (b *Box) hearCrash(to io.Writer) {
+	text := make([]byte, birth.MostCrash)
+	n, _ := unix.Pread(b.child.Crash, text, 0)
+	unix.Close(b.child.Crash)
+	b.crash = bytes.Trim(text[:max(n, 0)], "\x00\n ")
 	if to != nil && len(b.crash) > 0 {
-		_, _ = to.Write(b.crash)
+		_, _ = fmt.Fprintf(to, "%s\n", b.crash)
 	}
-	_, _ = io.Copy(io.Discard, from)
 }
 
 // listen takes what init says, until it is gone.

@@ -11,19 +11,24 @@ import (
 
 	"github.com/nemoclaw/nemoclaw/internal/confine/detached"
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+	"github.com/nemoclaw/nemoclaw/internal/launch/birth"
 )
 
 // detach makes a detached mount of every source, when root starts the sandbox:
 // the sandbox's user may not reach them by path. It writes their positions
 // into a copy of s's mounts. Without root there is nothing to do: who starts
 // is who is inside. See open_tree(2).
-func detach(s *spec.Spec, o Options, exe int) ([]int, error) {
+func detach(s *spec.Spec, c *birth.Child) ([]int, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
 	}
 	s.Mounts = slices.Clone(s.Mounts)
 	var fds []int
-	maps := idMaps{exe: exe, to: o.UID, group: o.GID, held: map[owner]int{}}
+	exe, err := c.Program.File()
+	if err != nil {
+		return nil, err
+	}
+	maps := idMaps{exe: exe, to: c.UID, group: c.GID, held: map[owner]int{}}
 	defer maps.close()
 	for i := range s.Mounts {
 		m := &s.Mounts[i]

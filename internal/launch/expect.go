@@ -3,76 +3,77 @@ package launch
 import (
 	"context"
 	"errors"
-	"os"
+	"io"
 
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+	"github.com/nemoclaw/nemoclaw/internal/confine/wire"
+	"github.com/nemoclaw/nemoclaw/internal/launch/birth"
 )
 
-// Expected is an init on its way: it is born, and waits for its spec, while
-// that is still being made. It is nobody's sandbox until Start. Start and Close
-// are for one goroutine.
+// Expected is an init that waits for its spec, while that is still being made.
+// It is nobody's sandbox until Start. Its methods are for one goroutine.
 type Expected struct {
-	known   chan struct{} // closed when options is there
-	born    chan struct{} // closed when box or err is there; after known
-	options Options
-	own     *Program // loaded for this init alone
-	exe     int
-	box     *Box
-	err     error
-	taken   bool // by Start or Close
+	child *birth.Child
+	own   bool // the program was made for this init alone
+	to    io.Writer
+	box   *Box // when the child is born
+	err   error
+	taken bool // by Start or Close
 }
 
-// Expect begins, and returns at once. who says what the sandbox's user and the
-// rest will be; it runs beside the caller.
-func Expect(who func() (Options, error)) *Expected {
-	e := &Expected{known: make(chan struct{}), born: make(chan struct{})}
-	go func() {
-		defer close(e.born)
-		e.box, e.err = e.bear(who)
-	}()
-	return e
+// Begin begins one. What goes wrong is Start's error.
+func Begin(o Options) *Expected {
+	b := birth.Options{Cgroup: o.Cgroup, Join: o.Join, Program: o.Program, User: func() (uint32, uint32, error) {
+		if o.UID == 0 || o.GID == 0 {
+			return 0, 0, errors.New("the sandbox's user on the host would be root")
+		}
+		return o.UID, o.GID, nil
+	}}
+	return &Expected{child: birth.Begin(b), own: o.Program == nil, to: o.Stderr}
 }
 
-func (e *Expected) bear(who func() (Options, error)) (*Box, error) {
-	var err error
-	e.options, err = who()
-	close(e.known)
-	if err != nil {
-		return nil, err
+// Take takes an init over that was begun before, with a program of its own.
+func Take(c *birth.Child) *Expected { return &Expected{child: c, own: true} }
+
+// born waits until init's process runs its program.
+func (e *Expected) born() error {
+	if e.box != nil || e.err != nil {
+		return e.err
 	}
-	if os.Geteuid() == 0 && (e.options.UID == 0 || e.options.GID == 0) {
-		return nil, &Error{Wall: spec.ProcessWall, Err: errors.New("the sandbox's user on the host would be root")}
+	if err := e.child.Wait(); err != nil {
+		e.err = stillborn(err)
+		e.forget()
+		return e.err
 	}
-	p := e.options.Program
-	if p == nil {
-		p = Load()
-		e.own = p
-	}
-	if e.exe, err = p.File(); err != nil {
-		return nil, &Error{Err: err}
-	}
-	return bear(e.exe, e.options)
+	e.box = newBox(wire.New(e.child.Wire))
+	e.box.child, e.box.pid = e.child, e.child.PID
+	e.child.Attend(func() { e.box.await(e.to) })
+	return nil
 }
 
-// User waits until it is known who the sandbox's user is on the host.
-func (e *Expected) User() (uid, gid uint32) {
-	<-e.known
-	return e.options.UID, e.options.GID
+// stillborn makes the Error for an init that was not begun.
+func stillborn(err error) *Error {
+	e := new(birth.Error)
+	if errors.As(err, &e) && e.Step == birth.Namespaces {
+		return unborn(err)
+	}
+	return &Error{Wall: spec.ProcessWall, Err: err}
 }
+
+// User is who the sandbox's user is on the host.
+func (e *Expected) User() (uid, gid uint32) { return e.child.UID, e.child.GID }
 
 // Start makes the expected init obey s, and returns when its walls are proved.
-// Every error is an *Error, but ctx's own and that of who; then nothing is
-// left running.
+// Every error is an *Error, but ctx's own; then nothing is left running.
 func (e *Expected) Start(ctx context.Context, s spec.Spec) (*Box, error) {
-	<-e.born
 	e.taken = true
-	defer e.forget()
-	if e.err != nil {
-		return nil, e.err
+	if err := e.born(); err != nil {
+		return nil, err
 	}
+	defer e.forget()
 	b := e.box
 	stop := context.AfterFunc(ctx, func() { _ = b.Kill() })
-	err := b.raise(s, e.options, e.exe)
+	err := b.raise(s, e.child)
 	if !stop() && ctx.Err() != nil {
 		err = ctx.Err()
 	}
@@ -91,17 +92,16 @@ func (e *Expected) Close() {
 		return
 	}
 	e.taken = true
-	<-e.born
-	defer e.forget()
-	if e.err == nil {
+	if e.born() == nil {
 		e.box.abandon()
+		e.forget()
 	}
 }
 
 // forget gives the program's memory back; what runs is not touched.
 func (e *Expected) forget() {
-	if e.own != nil {
-		_ = e.own.Close()
+	if e.own {
+		_ = e.child.Program.Close()
 	}
 }
 

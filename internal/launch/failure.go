@@ -75,7 +75,7 @@ func refused(wall spec.Wall, err error) *Error {
 
 // unborn makes the Error for an init that could not be cloned.
 func unborn(err error) *Error {
-	e := &Error{Wall: spec.ProcessWall, Err: fmt.Errorf("make namespaces: %w", err)}
+	e := &Error{Wall: spec.ProcessWall, Err: err}
 	switch {
 	case restricted():
 		e.remedy = appArmor

@@ -16,6 +16,10 @@ import (
 // nobody, of whom the machine has no files.
 const unprivileged = 65534
 
+// namespaces are those that init is born in.
+const namespaces = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET |
+	unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
+
 // Outside runs a program of ours where no wall stands, in throw-away namespaces
 // in which it has every right, but over nothing of the machine's, and returns
 // what it said. It is the control of what is tried inside.

@@ -38,7 +38,8 @@ type Once struct {
 	// Signals are the command's; one that comes before it runs ends the start.
 	// They are the caller's to begin, early, since that takes 0.3 ms. May be nil.
 	Signals <-chan os.Signal
-	// Begun is what BeginOnce gave, when it was called before. nil begins now.
+	// Begun is what launch.Take or BeginOnce gave, when it was called before. nil
+	// begins now.
 	Begun *launch.Expected
 	// Secret gives the value of a rule's credential. Nil: there is none.
 	Secret func(name string) ([]byte, error)
@@ -59,27 +60,26 @@ const denyAll = "unlisted: deny\n"
 // mostRefusals bounds what is told at the end.
 const mostRefusals = 50
 
-// BeginOnce begins the sandbox of a RunOnce before anything is known about it:
-// what it will be is decided while its first process is born.
-// init's program may be on its way already; nil loads it.
-func BeginOnce(init *launch.Program) *launch.Expected {
-	return launch.Expect(func() (launch.Options, error) {
-		o := launch.Options{Program: init}
-		if os.Geteuid() != 0 {
-			return o, nil
-		}
+// BeginOnce begins the sandbox of a RunOnce before anything is known about it.
+func BeginOnce() (*launch.Expected, error) {
+	var o launch.Options
+	if os.Geteuid() == 0 {
 		var err error
-		o.UID, err = host.FreeUser(os.DirFS("/"))
+		if o.UID, err = host.FreeUser(os.DirFS("/")); err != nil {
+			return nil, err
+		}
 		o.GID = o.UID
-		return o, err
-	})
+	}
+	return launch.Begin(o), nil
 }
 
 // RunOnce runs o and returns the command's exit code, or 128 and the signal's
 // number where one killed it. The error says why nothing ran.
 func RunOnce(ctx context.Context, o Once) (code int, err error) {
 	if o.Begun == nil {
-		o.Begun = BeginOnce(nil)
+		if o.Begun, err = BeginOnce(); err != nil {
+			return 0, err
+		}
 	}
 	defer o.Begun.Close()
 	rules, err := oncePolicy(o.PolicyFile)

@@ -90,7 +90,10 @@ func say(ctx context.Context, box *launch.Box, program *launch.Program) (map[str
 // takes it away again: what this machine's kernel does for one that does not
 // exist yet.
 func VerifyHost(ctx context.Context) (control.Verified, error) {
-	begun := BeginOnce(nil)
+	begun, err := BeginOnce()
+	if err != nil {
+		return control.Verified{}, err
+	}
 	defer begun.Close()
 	dir, err := os.MkdirTemp("", "nemoclaw-doctor-")
 	if err != nil {

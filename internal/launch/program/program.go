@@ -15,6 +15,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -31,44 +32,123 @@ const (
 	triesName = "nemoclaw-tries"
 )
 
+// Source is where a program is read from; a file is one.
+type Source interface {
+	io.ReaderAt
+	Stat() (fs.FileInfo, error)
+}
+
 // embedded opens the program called name.
-func embedded(name string) func() (io.ReadCloser, error) {
-	return func() (io.ReadCloser, error) {
-		f, err := built.Open("init/" + name)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, errors.New("nemoclaw was built without it: run make build")
-		}
-		return f, err
+func embedded(name string) (Source, error) {
+	f, err := built.Open("init/" + name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.New("nemoclaw was built without it: run make build")
 	}
+	if err != nil {
+		return nil, err
+	}
+	return f.(Source), nil
 }
 
 // Program is cmd/init or cmd/tries in a sealed memory file, ready to be
-// started. Making init's takes as long as all the rest of a start, and can be
-// done beside other work. One may be started any number of times, one after the
-// other or at the same time.
+// started. One may be started any number of times, one after the other or at
+// the same time.
 type Program struct {
-	ready chan struct{}
+	name  string
+	from  Source
+	size  int64
+	next  atomic.Int64  // the first byte that nobody copies yet
+	left  atomic.Int64  // bytes that are not copied yet
+	over  atomic.Bool   // set by who closes ready
+	ready chan struct{} // closed when fd is filled and sealed, or err is there
 	fd    int
 	err   error
 }
 
-// Load begins to make a Program, and returns at once.
-func Load() *Program { return From(initName, embedded(initName)) }
+// Init makes a memory file for init's program, which Fill fills.
+func Init() *Program {
+	return empty(initName, func() (Source, error) { return embedded(initName) })
+}
+
+// Load begins to make init's Program, and returns at once.
+func Load() *Program { return begin(initName) }
 
 // LoadTries begins to make the one of cmd/tries, and returns at once.
-func LoadTries() *Program { return From(triesName, embedded(triesName)) }
+func LoadTries() *Program { return begin(triesName) }
+
+func begin(name string) *Program {
+	return From(name, func() (Source, error) { return embedded(name) })
+}
 
 // From begins to make a Program of what open gives, and returns at once.
-func From(name string, open func() (io.ReadCloser, error)) *Program {
-	p := &Program{ready: make(chan struct{}), fd: -1}
-	go func() {
-		defer close(p.ready)
-		if p.fd, p.err = seal(name, open); p.err != nil {
-			p.err = &Error{name, p.err}
-		}
-	}()
+func From(name string, open func() (Source, error)) *Program {
+	p := empty(name, open)
+	go p.Fill(nil)
 	return p
 }
+
+// empty makes a memory file for what open gives.
+func empty(name string, open func() (Source, error)) *Program {
+	p := &Program{name: name, fd: -1, ready: make(chan struct{})}
+	if err := p.make(open); err != nil {
+		p.end(err)
+	}
+	return p
+}
+
+func (p *Program) make(open func() (Source, error)) (err error) {
+	if p.from, err = open(); err != nil {
+		return err
+	}
+	st, err := p.from.Stat()
+	if err != nil {
+		return err
+	}
+	p.size = st.Size()
+	p.left.Store(p.size)
+	p.fd, err = executable(p.name)
+	return err
+}
+
+// end closes ready, once.
+func (p *Program) end(err error) {
+	if !p.over.CompareAndSwap(false, true) {
+		return
+	}
+	if err != nil {
+		p.err = &Error{p.name, err}
+	}
+	close(p.ready)
+}
+
+// chunk is how much is copied in one go, in bytes.
+const chunk = 64 << 10
+
+// Fill copies the program into its file, with whoever else does, until all is
+// copied or begun, or until enough is set. It takes 0.8 ms in all, in which a
+// process can be made that is to execute it.
+func (p *Program) Fill(enough *atomic.Bool) {
+	b := make([]byte, chunk)
+	for !p.over.Load() && (enough == nil || !enough.Load()) {
+		at := p.next.Add(chunk) - chunk
+		if at >= p.size {
+			return
+		}
+		part := b[:min(chunk, p.size-at)]
+		err := copyAt(p.fd, p.from, part, at)
+		if left := p.left.Add(-int64(len(part))); err == nil && left > 0 {
+			continue
+		}
+		if err == nil {
+			err = seal(p.fd)
+		}
+		p.end(err)
+	}
+}
+
+// Descriptor is that of the file, which may still be empty; -1 where there is
+// none. It stays p's.
+func (p *Program) Descriptor() int { return p.fd }
 
 // File waits until it is made, and gives its descriptor, which stays p's.
 func (p *Program) File() (int, error) {

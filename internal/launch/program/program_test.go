@@ -1,8 +1,8 @@
 package program
 
 import (
-	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -23,8 +23,13 @@ func TestConstants(t *testing.T) {
 
 // What is in memory is what was given, for nobody to read or change.
 func TestFrom(t *testing.T) {
-	text := strings.Repeat("0123456789", 10_000)
-	p := From("test", func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil })
+	text := strings.Repeat("0123456789", 100_000)
+	name := filepath.Join(t.TempDir(), "text")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := From("test", func() (Source, error) { return os.Open(name) })
+	p.Fill(nil) // two at a time
 	fd, err := p.File()
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +54,7 @@ func TestFrom(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Error(err)
 	}
-	bad := From("test", func() (io.ReadCloser, error) { return nil, os.ErrNotExist })
+	bad := From("test", func() (Source, error) { return nil, os.ErrNotExist })
 	if _, err := bad.File(); err == nil || !strings.Contains(err.Error(), "test") {
 		t.Errorf("%v", err)
 	}

@@ -3,6 +3,7 @@ package program
 import (
 	"errors"
 	"io"
+	"os"
 	"syscall"
 	"unsafe"
 )
@@ -14,40 +15,67 @@ const (
 	mfdExec         = 0x10
 
 	fAddSeals = 1033
-	allSeals  = 0x1 | 0x2 | 0x4 | 0x8 // of sealing, shrinking, growing, writing
+	sealWrite = 0x8
+	allSeals  = 0x1 | 0x2 | 0x4 | sealWrite // of sealing, shrinking, growing, writing
 )
 
-// seal puts a program into a sealed memory file, which nobody can change and to
-// which no path leads. Its mode lets nobody read it: the kernel makes a
-// process that runs an unreadable file untouchable from its first instruction
-// on (execve(2), "dumpable").
-func seal(name string, open func() (io.ReadCloser, error)) (int, error) {
-	from, err := open()
-	if err != nil {
-		return -1, err
-	}
-	defer from.Close()
+// executable makes an empty memory file for a program, to which no path leads.
+func executable(name string) (int, error) {
 	fd, err := memfd(name, mfdCloexec|mfdAllowSealing|mfdExec)
 	if errors.Is(err, syscall.EINVAL) { // before Linux 6.3, where every memory file can be executed
 		fd, err = memfd(name, mfdCloexec|mfdAllowSealing)
 	}
+	return fd, err
+}
+
+// copyAt copies what lies at an offset, as much as b has room for.
+func copyAt(fd int, from io.ReaderAt, b []byte, at int64) error {
+	if n, err := from.ReadAt(b, at); n < len(b) {
+		return err
+	}
+	for len(b) > 0 {
+		n, err := syscall.Pwrite(fd, b, at)
+		if err != nil {
+			return err
+		}
+		b, at = b[n:], at+int64(n)
+	}
+	return nil
+}
+
+// seal closes a program's file for good: nobody can change it from then on. Its
+// mode lets nobody read it: the kernel makes a process that runs an unreadable
+// file untouchable from its first instruction on (execve(2), "dumpable").
+func seal(fd int) error {
+	if err := syscall.Fchmod(fd, 0o111); err != nil {
+		return err
+	}
+	return addSeals(fd, allSeals)
+}
+
+// Memory makes a memory file of so many bytes, which are 0 and can neither
+// become more nor fewer.
+func Memory(name string, size int64) (int, error) {
+	fd, err := memfd(name, mfdCloexec|mfdAllowSealing)
 	if err != nil {
 		return -1, err
 	}
-	_, err = io.CopyBuffer(memory(fd), struct{ io.Reader }{from}, make([]byte, 32<<10))
+	err = syscall.Ftruncate(fd, size)
 	if err == nil {
-		err = syscall.Fchmod(fd, 0o111)
-	}
-	if err == nil {
-		if _, _, e := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), fAddSeals, allSeals); e != 0 {
-			err = e
-		}
+		err = addSeals(fd, allSeals&^sealWrite)
 	}
 	if err != nil {
 		_ = syscall.Close(fd)
 		return -1, err
 	}
 	return fd, nil
+}
+
+func addSeals(fd int, seals uintptr) error {
+	if _, _, e := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), fAddSeals, seals); e != 0 {
+		return e
+	}
+	return nil
 }
 
 func memfd(name string, flags uintptr) (int, error) {
@@ -57,13 +85,7 @@ func memfd(name string, flags uintptr) (int, error) {
 	}
 	fd, _, e := syscall.Syscall(sysMemfdCreate, uintptr(unsafe.Pointer(p)), flags, 0)
 	if e != 0 {
-		return -1, e
+		return -1, os.NewSyscallError("memfd_create", e)
 	}
 	return int(fd), nil
 }
-
-// memory writes to a memory file without the runtime's poller, which wants
-// none.
-type memory int
-
-func (m memory) Write(b []byte) (int, error) { return syscall.Write(int(m), b) }

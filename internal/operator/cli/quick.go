@@ -7,9 +7,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nemoclaw/nemoclaw/internal/early"
+	"github.com/nemoclaw/nemoclaw/internal/launch"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/state"
-	"github.com/nemoclaw/nemoclaw/internal/supervisor"
 )
 
 // quick is the short road of exec and run, which scripts call many times a
@@ -21,10 +21,12 @@ func (a *app) quick(args []string) (c *cobra.Command, rest []string, ok bool) {
 	case slices.Contains(args, "--help") || slices.Contains(args, "-h"):
 		return nil, nil, false
 	case len(args) > 0 && args[0] == "run":
-		// The sandbox is born while its command line is read. One that turns
+		// The sandbox was born before its command line was read. One that turns
 		// out wrong ends this process, and so what was begun.
 		a.signals = signals()
-		a.begun = supervisor.BeginOnce(early.Program())
+		if c := early.Init(); c != nil {
+			a.begun = launch.Take(c)
+		}
 		return a.runCommand(), args[1:], true
 	case len(args) > 1 && args[1] == "exec":
 		name, err := state.ParseName(args[0])

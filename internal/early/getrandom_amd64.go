@@ -1,0 +1,3 @@
+package early
+
+const sysGetrandom = 318 // package syscall is older than it

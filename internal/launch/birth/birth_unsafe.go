@@ -1,0 +1,348 @@
+// Package birth makes init's process, in namespaces of its own, and has it
+// execute init's program.
+//
+// Runs in: what starts a sandbox; for `run` before most other packages are
+// initialised (package early), so that it may import only what package os
+// imports too.
+// Reads:   nothing.
+// Touches: makes a process, its namespaces and their maps of users.
+// Fails:   closed. Init's process executes nothing before its user is mapped,
+// and ends where a step does not succeed.
+// Proved by: TestConstants, and every test of package launch.
+//
+// What happens at the same time:
+//
+//	caller          program into memory, who the user is ── other work
+//	lasting thread  clone ──── the rest of the program, maps, go ── Attend
+//	init's process                waits ────────────────────────── │ user, privileges, execveat
+package birth
+
+import (
+	"os"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"github.com/nemoclaw/nemoclaw/internal/bare"
+	"github.com/nemoclaw/nemoclaw/internal/launch/program"
+)
+
+// Options say who init is, and where.
+type Options struct {
+	// User says who the sandbox's user is on the host, when root starts it.
+	// Without root it is not asked: then it is you.
+	User func() (uid, gid uint32, err error)
+	// Cgroup is a folder of cgroup v2, opened, in which init is born; 0 for none.
+	Cgroup int
+	// Join moves init's process into the control groups of the host, before it
+	// does anything. nil for none.
+	Join func(pid int) error
+	// Program is what it executes. nil makes init's, which is then the Child's.
+	Program *program.Program
+}
+
+// Child is init's process. It waits for its spec. Its fields are there when
+// Wait has returned.
+type Child struct {
+	PID      int
+	Wire     int // our end
+	Crash    int // a memory file, in which a crash is told
+	Program  *program.Program
+	UID, GID uint32
+
+	o      Options
+	ends   ends
+	labour *labour
+	cloned atomic.Bool
+	known  chan error    // gets why there is no user, or nil
+	born   chan struct{} // closed when err or the process is there
+	err    error
+	attend chan func()
+}
+
+// Error is why there is no init.
+type Error struct {
+	Step Step
+	Err  error
+}
+
+// Step is a part of the birth that failed.
+type Step string
+
+// The steps that mean something to the operator.
+const (
+	Prepare    Step = "prepare init"
+	Namespaces Step = "make namespaces"
+	Group      Step = "move init to its control group"
+)
+
+func (e *Error) Error() string { return string(e.Step) + ": " + e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
+
+// MostCrash bounds the story of a crash, in bytes.
+const MostCrash = 16 << 10
+
+// Begin begins to make init's process, and does part of the work; what is left
+// goes on beside the caller. The process executes init's program.
+func Begin(o Options) *Child {
+	c := &Child{Wire: -1, Crash: -1, Program: o.Program, o: o, known: make(chan error, 1), born: make(chan struct{}), attend: make(chan func(), 1)}
+	if c.Program == nil {
+		c.Program = program.Init()
+	}
+	if err := c.prepare(); err != nil {
+		c.fail(Prepare, err)
+		return c
+	}
+	c.labour = labourOf(c)
+	go c.bear()
+	c.known <- c.findUser()
+	if o.Program == nil {
+		c.Program.Fill(&c.cloned) // until the other one can
+	}
+	return c
+}
+
+// Wait waits until the process executes init's program. Every error is an
+// *Error, and leaves nothing running. What goes wrong from then on ends the
+// wire, and Failed says what it was.
+func (c *Child) Wait() error {
+	<-c.born
+	return c.err
+}
+
+// Attend runs f once, on the thread that made the process, which lasts as long
+// as f runs. f waits for the process to end; if Attend is not called, the
+// thread waits for ever.
+func (c *Child) Attend(f func()) { c.attend <- f }
+
+// bear makes the process from a thread that lasts as long as the process does:
+// the kernel kills init when the thread that started it ends.
+func (c *Child) bear() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	pid, err := bare.Start(&c.labour.List, namespaces, c.o.Cgroup)
+	c.cloned.Store(true)
+	if c.o.Program == nil {
+		c.Program.Fill(nil)
+	}
+	c.PID = pid
+	if err != nil {
+		<-c.known
+		c.fail(Namespaces, err)
+		return
+	}
+	if step, err := c.release(); err != nil {
+		c.ends.close() // it waits in vain, and ends
+		waitFor(pid)
+		c.fail(step, err)
+		return
+	}
+	c.ends.close()
+	close(c.born)
+	(<-c.attend)()
+}
+
+func (c *Child) fail(step Step, err error) {
+	c.err = &Error{step, err}
+	c.ends.close()
+	for _, fd := range []int{c.Wire, c.Crash} {
+		if fd >= 0 {
+			_ = syscall.Close(fd)
+		}
+	}
+	close(c.born)
+}
+
+func (c *Child) findUser() (err error) {
+	if !isRoot() {
+		c.UID, c.GID = uint32(syscall.Getuid()), uint32(syscall.Getgid())
+		return nil
+	}
+	c.UID, c.GID, err = c.o.User()
+	return err
+}
+
+// release lets the process go on, when its program is there and its user is
+// mapped.
+func (c *Child) release() (Step, error) {
+	if err := <-c.known; err != nil {
+		return Prepare, err
+	}
+	if _, err := c.Program.File(); err != nil {
+		return Prepare, err
+	}
+	if err := c.mapUser(); err != nil {
+		return Namespaces, err
+	}
+	if c.o.Join != nil {
+		if err := c.o.Join(c.PID); err != nil {
+			return Group, err
+		}
+	}
+	_, err := syscall.Write(c.ends.start, []byte{1})
+	return Prepare, err
+}
+
+// mapUser makes the sandbox's user the only one that there is inside. See
+// user_namespaces(7).
+func (c *Child) mapUser() error {
+	at := "/proc/" + decimal(uint64(c.PID))
+	if !isRoot() {
+		// Who is not root cannot leave their groups, and may map one only so.
+		if err := write(at+"/setgroups", "deny"); err != nil {
+			return err
+		}
+	}
+	if err := write(at+"/uid_map", decimal(insideUID)+" "+decimal(uint64(c.UID))+" 1"); err != nil {
+		return err
+	}
+	return write(at+"/gid_map", decimal(insideGID)+" "+decimal(uint64(c.GID))+" 1")
+}
+
+// Failed is the error of the step that ended the process before it was init;
+// nil where none did.
+func (c *Child) Failed() error {
+	call, err := c.labour.Failed()
+	if call == 0 {
+		return nil
+	}
+	return &Error{Namespaces, os.NewSyscallError("step "+decimal(uint64(call))+" of init", err)}
+}
+
+func isRoot() bool { return syscall.Geteuid() == 0 }
+
+func waitFor(pid int) {
+	for {
+		if _, err := syscall.Wait4(pid, nil, 0, nil); err != syscall.EINTR {
+			return
+		}
+	}
+}
+
+func write(name, text string) error {
+	fd, err := syscall.Open(name, syscall.O_WRONLY|syscall.O_CLOEXEC, 0)
+	if err == nil {
+		_, err = syscall.Write(fd, []byte(text))
+		_ = syscall.Close(fd)
+	}
+	if err != nil {
+		return &os.PathError{Op: "write", Path: name, Err: err}
+	}
+	return nil
+}
+
+func decimal(n uint64) string {
+	var b [20]byte
+	i := len(b)
+	for i--; ; i-- {
+		b[i] = byte('0' + n%10)
+		if n /= 10; n == 0 {
+			return string(b[i:])
+		}
+	}
+}
+
+// ends are what the process gets, and what starts it.
+type ends struct {
+	null, far   int
+	wait, start int // of a pipe
+}
+
+func (e *ends) close() {
+	for _, fd := range []*int{&e.null, &e.far, &e.wait, &e.start} {
+		if *fd >= 0 {
+			_ = syscall.Close(*fd)
+		}
+		*fd = -1
+	}
+}
+
+// prepare opens what the process gets.
+func (c *Child) prepare() error {
+	e := &c.ends
+	*e = ends{-1, -1, -1, -1}
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_SEQPACKET|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socketpair", err)
+	}
+	c.Wire, e.far = pair[0], pair[1]
+	var pipe [2]int
+	if err := syscall.Pipe2(pipe[:], syscall.O_CLOEXEC); err != nil {
+		return os.NewSyscallError("pipe", err)
+	}
+	e.wait, e.start = pipe[0], pipe[1]
+	if e.null, err = syscall.Open(os.DevNull, syscall.O_RDWR|syscall.O_CLOEXEC, 0); err != nil {
+		return &os.PathError{Op: "open", Path: os.DevNull, Err: err}
+	}
+	c.Crash, err = program.Memory("crash", MostCrash)
+	return err
+}
+
+// labour is what the process does until it is init: the calls, and what they
+// point to.
+type labour struct {
+	bare.List
+	head   [8]byte // capabilities, see capset(2)
+	rights [2]rights
+	told   [1]byte
+	root   [2]byte
+	empty  [1]byte
+	name   [16]byte
+	argv   [2]*byte
+	envp   [1]*byte
+}
+
+type rights struct{ effective, permitted, inheritable uint32 }
+
+// needed are the capabilities that init has in its own namespaces until it has
+// built the walls.
+var needed = [...]uintptr{capSysAdmin, capNetAdmin, capNetBindService, capSetpcap, capSysResource}
+
+// labourOf lists it: wait, become the sandbox's user, keep what is needed,
+// die with the starter, take the wire as descriptor 3, execute init.
+func labourOf(c *Child) *labour {
+	l := &labour{root: [2]byte{'/'}}
+	l.Must(syscall.SYS_CLOSE, uintptr(c.ends.start)) // or it would wait for itself
+	l.Must(syscall.SYS_READ, uintptr(c.ends.wait), uintptr(unsafe.Pointer(&l.told)), 1).Least(1)
+	l.Must(syscall.SYS_SETSID)
+	if isRoot() {
+		l.Must(syscall.SYS_SETGROUPS, 0, 0) // root's own must not come along
+		l.Must(syscall.SYS_SETGID, insideGID)
+		l.Must(syscall.SYS_SETUID, insideUID)
+	}
+	l.keep()
+	l.Must(syscall.SYS_CHDIR, uintptr(unsafe.Pointer(&l.root)))
+	// After the last change of user, which undoes it.
+	l.Must(syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL))
+	// Out of the way of what is put below them.
+	const aside = 10
+	var from [5]*bare.Call
+	for i, fd := range []int{c.ends.null, c.ends.null, c.Crash, c.ends.far, c.Program.Descriptor()} {
+		from[i] = l.Must(syscall.SYS_FCNTL, uintptr(fd), syscall.F_DUPFD_CLOEXEC, aside)
+	}
+	streams, exe := from[:4], from[4]
+	for to, call := range streams {
+		l.Must(syscall.SYS_DUP3, 0, uintptr(to), 0).On(call)
+	}
+	l.HeedSignals()
+	copy(l.name[:], "nemoclaw-init")
+	l.argv[0] = &l.name[0]
+	l.Must(sysExecveat, 0, uintptr(unsafe.Pointer(&l.empty)), uintptr(unsafe.Pointer(&l.argv)), uintptr(unsafe.Pointer(&l.envp)), atEmptyPath).On(exe)
+	return l
+}
+
+// keep keeps the capabilities that are needed, through execve too: as the
+// ambient set (capabilities(7)).
+func (l *labour) keep() {
+	*(*uint32)(unsafe.Pointer(&l.head)) = capVersion3
+	for _, n := range needed {
+		r := &l.rights[n/32]
+		r.effective |= 1 << (n % 32)
+		r.permitted, r.inheritable = r.effective, r.effective
+	}
+	l.Must(syscall.SYS_CAPSET, uintptr(unsafe.Pointer(&l.head)), uintptr(unsafe.Pointer(&l.rights)))
+	for _, n := range needed {
+		l.Must(syscall.SYS_PRCTL, prCapAmbient, prCapAmbientRaise, n)
+	}
+}
