@@ -14,12 +14,11 @@
 //
 //	(none)     Main:  PID 1. Outside the agents' Landlock domain, so that it
 //	                  can look at them and they cannot touch it.
-//	prover     live:  forked by the one thread of PID 1 that has entered the
-//	                  domain; so it is in it, and all that it starts. Tries
-//	                  what must be refused, says what happened, waits, and
-//	                  executes the first command in its own place, or ends
-//	                  before anything else is started. All that by raw calls
-//	                  of a list (child_unsafe.go).
+//	prover     a list of system calls (package bare), begun by the one thread
+//	                  of PID 1 that has entered the domain; so it is in it, and
+//	                  all that it starts. Tries what must be refused, says when
+//	                  it has, waits, and executes the first command in its own
+//	                  place, or ends before anything else is started.
 //	spawner    Spawn: forked by the same thread for the second command; forks
 //	                  that and all later ones.
 package confine

@@ -8,33 +8,35 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 )
 
-// orders are what makes a child the command: calls that all must succeed, the
-// last of them execve. PID 1 writes them where the child will read them: both
-// have them at the same address.
-type orders struct {
-	n      uintptr // of calls
-	failed uintptr // told by the child: which call failed, counted from 1
-	errno  uintptr // and why
-
-	calls [mostOrders]rawCall
-	arena // last: the rest of it is not sent
+// inbox is where the prover receives the descriptors of the command that it is
+// to become.
+type inbox struct {
+	header unix.Msghdr
+	iov    unix.Iovec
+	word   [1]byte
+	rights [unix.SizeofCmsghdr + 4*4]byte // of three descriptors, padded
 }
 
-const (
-	mostOrders   = 160
-	socketOrder  = 0 // this call, counted from 0, moves the socket out of the way
-	streamOrders = 1 // the three from this one on place the streams
-)
+// stream is where descriptor i arrives.
+func (b *inbox) stream(i int) *int32 {
+	return (*int32)(unsafe.Pointer(&b.rights[unix.SizeofCmsghdr+4*i]))
+}
 
-// add appends a call.
-func (o *orders) add(may bool, nr uintptr, args ...uintptr) {
-	c := &o.calls[o.n]
-	*c = rawCall{nr: nr}
-	copy(c.args[:], args)
-	if may {
-		c.may = 1
-	}
-	o.n++
+// tell appends that the prover says so when it has tried everything.
+func (t *trials) tell() {
+	t.Must(unix.SYS_WRITE, 0, uintptr(unsafe.Pointer(&t.inbox.word)), uintptr(len(t.inbox.word)))
+}
+
+// receive appends that the prover waits for them. What it is to do then is
+// appended while it waits.
+func (t *trials) receive() {
+	b := &t.inbox
+	b.iov.Base = &b.word[0]
+	b.iov.SetLen(len(b.word))
+	b.header = unix.Msghdr{Iov: &b.iov, Control: &b.rights[0]}
+	b.header.SetIovlen(1)
+	b.header.SetControllen(len(b.rights))
+	t.Must(unix.SYS_RECVMSG, 0, uintptr(unsafe.Pointer(&b.header)), unix.MSG_CMSG_CLOEXEC).Least(1)
 }
 
 // list puts a vector of texts, as execve(2) wants it; 0 where there is no room.
@@ -52,44 +54,28 @@ func (a *arena) list(all []string) uintptr {
 	return at(b)
 }
 
-// become orders a child to execute what p says, under limits, with the three
-// descriptors that come beside the orders as its streams. It says whether
-// there was room.
-func (o *orders) become(argv []string, p place, limits []spec.Rlimit) bool {
-	exe, dir, args, env := o.text(p.exe), o.text(p.dir), o.list(argv), o.list(p.env)
-	handler := o.room(int(unsafe.Sizeof(action{})))
-	if exe == 0 || dir == 0 || args == 0 || env == 0 || handler == nil || len(limits) > 32 {
+// become appends the orders to execute what p says, under limits, with the
+// descriptors that come as its streams. All of them must succeed. It says
+// whether there was room; without, nothing was appended.
+func (t *trials) become(argv []string, p place, limits []spec.Rlimit) bool {
+	exe, dir, args, env := t.text(p.exe), t.text(p.dir), t.list(argv), t.list(p.env)
+	bounds := t.room(len(limits) * int(unsafe.Sizeof(unix.Rlimit{})))
+	if exe == 0 || dir == 0 || args == 0 || env == 0 || bounds == nil && len(limits) > 0 || !t.Room(100+len(limits)) {
 		return false
 	}
-	// Where the child has its socket while descriptor 0 is the command's.
-	o.add(false, unix.SYS_FCNTL, 0, unix.F_DUPFD_CLOEXEC, 3)
-	for to := range uintptr(3) {
-		o.add(false, unix.SYS_DUP3, 0, to, 0) // from where it was received, which the child fills in
+	// Out of the way of what becomes descriptor 0; it ends with execve.
+	t.Must(unix.SYS_FCNTL, 0, unix.F_DUPFD_CLOEXEC, 3)
+	for to := range 3 {
+		t.Must(unix.SYS_DUP3, 0, uintptr(to), 0).OnReceived(t.inbox.stream(to))
 	}
-	for _, l := range limits {
-		b := o.room(int(unsafe.Sizeof(unix.Rlimit{})))
-		if b == nil {
-			return false
-		}
+	for i, l := range limits {
+		b := bounds[i*int(unsafe.Sizeof(unix.Rlimit{})):]
 		*(*unix.Rlimit)(unsafe.Pointer(unsafe.SliceData(b))) = unix.Rlimit{Cur: l.Soft, Max: l.Hard}
-		o.add(false, unix.SYS_PRLIMIT64, 0, uintptr(l.Resource), at(b), 0)
+		t.Must(unix.SYS_PRLIMIT64, 0, uintptr(l.Resource), at(b), 0)
 	}
-	// Ignored signals stay ignored through exec.
-	for s := 1; s <= lastSignal; s++ {
-		o.add(true, unix.SYS_RT_SIGACTION, uintptr(s), at(handler), 0, 8)
-	}
-	none := o.room(8)
-	if none == nil {
-		return false
-	}
-	o.add(false, unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, at(none), 0, 8)
-	o.add(false, unix.SYS_CHDIR, dir)
-	o.add(false, unix.SYS_EXECVE, exe, args, env)
+	// Ignored signals would stay ignored through execve.
+	t.HeedSignals()
+	t.Must(unix.SYS_CHDIR, dir)
+	t.Must(unix.SYS_EXECVE, exe, args, env)
 	return true
-}
-
-// bytes are what the child is sent.
-func (o *orders) bytes() []byte {
-	whole := unsafe.Sizeof(*o) - mostData + o.used
-	return unsafe.Slice((*byte)(unsafe.Pointer(o)), whole)
 }

@@ -46,39 +46,32 @@ func (in *inside) prove(s spec.Spec) ([]spec.Proof, error) {
 	return proofs, nil
 }
 
-// report starts the prover and reads what it says. It waits then, to become
-// the first command.
+// report starts the prover and reads what its attempts came to. It waits then,
+// to become the first command.
 func (in *inside) report(s spec.Spec) (report, error) {
 	p, a, err := in.nursery.startProver(s.Network.Routers)
 	if err != nil {
 		return report{}, err
 	}
-	got := &trials{}
-	if err := readTrials(p.fd, got.bytes()); err != nil {
+	if err := told(p.fd); err != nil {
 		return report{}, err
 	}
-	if got.n != a.trials.n {
-		return report{}, errReport
-	}
-	return a.report(got), nil
+	return a.report(), nil
 }
 
-// errReport is a report that the prover did not write, or not to its end.
-var errReport = errors.New("the report of the prover is damaged")
-
-// readTrials reads the one packet that the prover writes.
-func readTrials(fd int, b []byte) error {
+// told waits for the prover's word.
+func told(fd int) error {
 	if err := wait(fd, proofTime); err != nil {
 		return err
 	}
 	for {
-		n, err := unix.Read(fd, b)
+		n, err := unix.Read(fd, make([]byte, 1))
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case err != nil:
 			return err
-		case n != len(b):
-			return errReport
+		case n == 0:
+			return errors.New("the prover ended before it had tried everything")
 		default:
 			return nil
 		}

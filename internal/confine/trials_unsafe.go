@@ -6,13 +6,15 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/bare"
 )
 
-// trials are the calls that the prover makes, and what they gave. It sends them
-// back as they lie in memory.
+// trials are the calls that the prover makes, and what they gave. It shares our
+// memory until it executes the first command, so that they are read where they
+// lie.
 type trials struct {
-	n     uintptr // of calls
-	calls [mostTrials]rawCall
+	bare.List
 
 	// What is read.
 	descriptors [1024]byte
@@ -21,74 +23,62 @@ type trials struct {
 	limit       [64]byte
 	names       [mostConnects]sockname
 
-	arena // last: it is not sent
+	inbox inbox
+	arena
 }
 
-const (
-	mostTrials   = 80
-	mostConnects = 6
-)
+const mostConnects = 6
 
 type sockname struct {
 	length  uint32
 	address unix.RawSockaddrAny
 }
 
-// call appends a call and counts it, from 1. of is the call whose result is
-// the first argument in the place of args[0], or 0.
-func (t *trials) call(of uintptr, nr uintptr, args ...uintptr) uintptr {
-	c := &t.calls[t.n]
-	*c = rawCall{nr: nr, of: of}
-	copy(c.args[:], args)
-	t.n++
-	return t.n
-}
-
 // cwd is AT_FDCWD as an argument.
 const cwd = ^uintptr(-unix.AT_FDCWD - 1)
 
 // open opens name and closes it again, should it succeed.
-func (t *trials) open(name string, flags int) uintptr {
-	i := t.call(0, unix.SYS_OPENAT, cwd, t.text(name), uintptr(flags|unix.O_CLOEXEC), 0o600)
-	t.call(i, unix.SYS_CLOSE)
-	return i
+func (t *trials) open(name string, flags int) *bare.Call {
+	f := t.May(unix.SYS_OPENAT, cwd, t.text(name), uintptr(flags|unix.O_CLOEXEC), 0o600)
+	t.May(unix.SYS_CLOSE).On(f)
+	return f
 }
 
 // read reads the beginning of a file, or with SYS_GETDENTS64 of a folder.
-func (t *trials) read(name string, nr uintptr, into []byte) uintptr {
-	f := t.call(0, unix.SYS_OPENAT, cwd, t.text(name), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	i := t.call(f, nr, 0, at(into), uintptr(len(into)))
-	t.call(f, unix.SYS_CLOSE)
-	return i
+func (t *trials) read(name string, nr uintptr, into []byte) *bare.Call {
+	f := t.May(unix.SYS_OPENAT, cwd, t.text(name), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	r := t.May(nr, 0, at(into), uintptr(len(into))).On(f)
+	t.May(unix.SYS_CLOSE).On(f)
+	return r
 }
 
 // send sends a datagram to a.
-func (t *trials) send(a netip.AddrPort) uintptr {
-	s := t.call(0, unix.SYS_SOCKET, unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+func (t *trials) send(a netip.AddrPort) *bare.Call {
+	s := t.May(unix.SYS_SOCKET, unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	text := "proof"
 	to, length := t.sockaddr(a)
-	i := t.call(s, unix.SYS_SENDTO, 0, t.text(text), uintptr(len(text)), 0, to, length)
-	t.call(s, unix.SYS_CLOSE)
-	return i
+	call := t.May(unix.SYS_SENDTO, 0, t.text(text), uintptr(len(text)), 0, to, length).On(s)
+	t.May(unix.SYS_CLOSE).On(s)
+	return call
 }
 
 // connect connects to a, and leaves the connection for PID 1 to find. Calls: to
 // make a socket, to bound its patience, which holds for connect(2) too
 // (socket(7), SO_SNDTIMEO), to connect, and to ask for its name.
-func (t *trials) connect(a netip.AddrPort, name *sockname) [4]uintptr {
+func (t *trials) connect(a netip.AddrPort, name *sockname) [4]*bare.Call {
 	family := uintptr(unix.AF_INET)
 	if a.Addr().Is6() {
 		family = unix.AF_INET6
 	}
 	patience := t.room(int(unsafe.Sizeof(unix.Timeval{})))
 	*(*unix.Timeval)(unsafe.Pointer(unsafe.SliceData(patience))) = unix.Timeval{Sec: 2}
-	s := t.call(0, unix.SYS_SOCKET, family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
-	p := t.call(s, unix.SYS_SETSOCKOPT, 0, unix.SOL_SOCKET, unix.SO_SNDTIMEO, at(patience), unsafe.Sizeof(unix.Timeval{}))
+	s := t.May(unix.SYS_SOCKET, family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+	p := t.May(unix.SYS_SETSOCKOPT, 0, unix.SOL_SOCKET, unix.SO_SNDTIMEO, at(patience), unsafe.Sizeof(unix.Timeval{})).On(s)
 	to, length := t.sockaddr(a)
-	c := t.call(s, unix.SYS_CONNECT, 0, to, length)
+	c := t.May(unix.SYS_CONNECT, 0, to, length).On(s)
 	name.length = uint32(unsafe.Sizeof(name.address))
-	n := t.call(s, unix.SYS_GETSOCKNAME, 0, uintptr(unsafe.Pointer(&name.address)), uintptr(unsafe.Pointer(&name.length)))
-	return [4]uintptr{s, p, c, n}
+	n := t.May(unix.SYS_GETSOCKNAME, 0, uintptr(unsafe.Pointer(&name.address)), uintptr(unsafe.Pointer(&name.length))).On(s)
+	return [4]*bare.Call{s, p, c, n}
 }
 
 // sockaddr puts a as the kernel wants it: its family in the machine's order,
@@ -121,28 +111,14 @@ func (n *sockname) from() netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// result is what call i, counted from 1, gave.
-func (t *trials) result(i uintptr) (uintptr, error) {
-	c := t.calls[i-1]
-	if c.errno != 0 {
-		return 0, unix.Errno(c.errno)
-	}
-	return c.got, nil
-}
-
-// text is what call i has read into b.
-func (t *trials) said(i uintptr, b []byte) (string, error) {
-	n, err := t.result(i)
-	if err == nil && n > uintptr(len(b)) {
+// said is what call r has read into b.
+func said(r *bare.Call, b []byte) (string, error) {
+	n, err := r.Got()
+	if err == nil && n > len(b) {
 		err = errors.New("more than there was room for")
 	}
 	if err != nil {
 		return "", err
 	}
 	return string(b[:n]), nil
-}
-
-// bytes are what the prover sends.
-func (t *trials) bytes() []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(t)), unsafe.Offsetof(t.arena))
 }

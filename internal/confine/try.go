@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nemoclaw/nemoclaw/internal/bare"
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 )
 
@@ -37,8 +38,8 @@ var nobody = []netip.AddrPort{
 // 1 knows which walls should stand, and reads off the calls what they came to.
 type attempts struct {
 	trials  *trials
-	proofs  []func(*trials) []spec.Proof
-	connect []func(*trials) connect
+	proofs  []func() []spec.Proof
+	connect []func() connect
 }
 
 // newAttempts is for a prover whose end of the socket is far, and whose other
@@ -47,11 +48,11 @@ type attempts struct {
 func newAttempts(far, null int, also []netip.AddrPort) *attempts {
 	a := &attempts{trials: &trials{}}
 	t := a.trials
-	t.call(0, unix.SYS_SETSID)
+	t.Must(unix.SYS_SETSID)
 	for to, from := range []int{far, null, null} {
-		t.call(0, unix.SYS_DUP3, uintptr(from), uintptr(to), 0)
+		t.Must(unix.SYS_DUP3, uintptr(from), uintptr(to), 0)
 	}
-	t.call(0, unix.SYS_CLOSE_RANGE, 3, math.MaxInt32, 0)
+	t.Must(unix.SYS_CLOSE_RANGE, 3, math.MaxInt32, 0)
 	a.descriptors()
 	a.files()
 	a.process()
@@ -61,25 +62,27 @@ func newAttempts(far, null int, also []netip.AddrPort) *attempts {
 			a.connection(to, i)
 		}
 	}
+	t.tell()
+	t.receive()
 	return a
 }
 
-// report reads off what the prover sent.
-func (a *attempts) report(got *trials) report {
+// report reads off what the prover's calls gave.
+func (a *attempts) report() report {
 	var r report
 	for _, f := range a.proofs {
-		r.Proofs = append(r.Proofs, f(got)...)
+		r.Proofs = append(r.Proofs, f()...)
 	}
 	for _, f := range a.connect {
-		r.Connects = append(r.Connects, f(got))
+		r.Connects = append(r.Connects, f())
 	}
 	return r
 }
 
 // refused is an attempt that must fail in one of the ways that are wanted.
-func (a *attempts) refused(w spec.Wall, layer, what string, call uintptr, want ...error) {
-	a.proofs = append(a.proofs, func(t *trials) []spec.Proof {
-		_, err := t.result(call)
+func (a *attempts) refused(w spec.Wall, layer, what string, call *bare.Call, want ...error) {
+	a.proofs = append(a.proofs, func() []spec.Proof {
+		_, err := call.Got()
 		return []spec.Proof{tried(w, layer, what, err, want...)}
 	})
 }
@@ -114,7 +117,7 @@ func (a *attempts) files() {
 	a.refused(fs, layerMounts, "create /usr/.proof", t.open("/usr/.proof", unix.O_WRONLY|unix.O_CREAT), unix.EROFS, unix.EACCES)
 	// Our user owns the root folder and Landlock does not know chmod, so only
 	// the mount being read-only stops it.
-	a.refused(fs, layerMounts, "chmod /", t.call(0, unix.SYS_FCHMODAT, cwd, t.text("/"), 0o777), unix.EROFS)
+	a.refused(fs, layerMounts, "chmod /", t.May(unix.SYS_FCHMODAT, cwd, t.text("/"), 0o777), unix.EROFS)
 	a.refused(fs, layerLandlock, "read "+canaryFile, t.open(canaryFile, unix.O_RDONLY), unix.EACCES)
 	a.refused(fs, layerLandlock, "create "+canaryDir+"/new", t.open(canaryDir+"/new", unix.O_WRONLY|unix.O_CREAT), unix.EACCES)
 }
@@ -123,17 +126,17 @@ func (a *attempts) process() {
 	const pr = spec.ProcessWall
 	t := a.trials
 	a.status()
-	a.refused(pr, layerSeccomp, "unshare a user namespace", t.call(0, unix.SYS_UNSHARE, unix.CLONE_NEWUSER), unix.EPERM)
-	a.refused(pr, layerSeccomp, "set up io_uring", t.call(0, unix.SYS_IO_URING_SETUP), unix.ENOSYS)
-	a.refused(pr, layerLandlock, "signal PID 1", t.call(0, unix.SYS_KILL, 1, 0), unix.EPERM)
+	a.refused(pr, layerSeccomp, "unshare a user namespace", t.May(unix.SYS_UNSHARE, unix.CLONE_NEWUSER), unix.EPERM)
+	a.refused(pr, layerSeccomp, "set up io_uring", t.May(unix.SYS_IO_URING_SETUP), unix.ENOSYS)
+	a.refused(pr, layerLandlock, "signal PID 1", t.May(unix.SYS_KILL, 1, 0), unix.EPERM)
 	a.limit()
 }
 
 // reads is an attempt that reads a file; judge says what of its text proves.
-func (a *attempts) reads(p spec.Proof, file string, nr uintptr, into func(*trials) []byte, judge func(text string, p spec.Proof) []spec.Proof) {
-	call := a.trials.read(file, nr, into(a.trials))
-	a.proofs = append(a.proofs, func(t *trials) []spec.Proof {
-		text, err := t.said(call, into(t))
+func (a *attempts) reads(p spec.Proof, file string, nr uintptr, into []byte, judge func(text string, p spec.Proof) []spec.Proof) {
+	call := a.trials.read(file, nr, into)
+	a.proofs = append(a.proofs, func() []spec.Proof {
+		text, err := said(call, into)
 		if err != nil {
 			p.Got = err.Error()
 			return []spec.Proof{p}
@@ -146,7 +149,7 @@ func (a *attempts) reads(p spec.Proof, file string, nr uintptr, into func(*trial
 // refuse to make one before that limit could.
 func (a *attempts) limit() {
 	p := spec.Proof{Wall: spec.ProcessWall, Layer: layerNamespaces, Tried: "read " + limitOf("user")}
-	a.reads(p, limitOf("user"), unix.SYS_READ, func(t *trials) []byte { return t.limit[:] }, func(text string, p spec.Proof) []spec.Proof {
+	a.reads(p, limitOf("user"), unix.SYS_READ, a.trials.limit[:], func(text string, p spec.Proof) []spec.Proof {
 		p.Got = strings.TrimSpace(text)
 		p.Refused = p.Got == "0"
 		return []spec.Proof{p}
@@ -165,7 +168,7 @@ func (a *attempts) status() {
 		{layerSeccomp, "Seccomp", "2"},
 	}
 	failed := spec.Proof{Wall: spec.ProcessWall, Layer: layerCapabilities, Tried: "read /proc/self/status"}
-	a.reads(failed, "/proc/self/status", unix.SYS_READ, func(t *trials) []byte { return t.status[:] }, func(text string, _ spec.Proof) []spec.Proof {
+	a.reads(failed, "/proc/self/status", unix.SYS_READ, a.trials.status[:], func(text string, _ spec.Proof) []spec.Proof {
 		var out []spec.Proof
 		for _, w := range want {
 			p := spec.Proof{Wall: spec.ProcessWall, Layer: w.layer, Tried: "read " + w.name + " of /proc/self/status", Got: "nothing"}
@@ -185,7 +188,7 @@ func (a *attempts) status() {
 // first of all: the other attempts open some.
 func (a *attempts) descriptors() {
 	p := spec.Proof{Wall: spec.ProcessWall, Layer: layerDescriptors, Tried: "list /proc/self/fd"}
-	a.reads(p, "/proc/self/fd", unix.SYS_GETDENTS64, func(t *trials) []byte { return t.descriptors[:] }, func(text string, p spec.Proof) []spec.Proof {
+	a.reads(p, "/proc/self/fd", unix.SYS_GETDENTS64, a.trials.descriptors[:], func(text string, p spec.Proof) []spec.Proof {
 		_, _, names := unix.ParseDirent([]byte(text), -1, nil)
 		// 3 is the folder itself, the lowest that was free.
 		names = slices.DeleteFunc(names, func(s string) bool { return s == "3" })
@@ -200,7 +203,7 @@ func (a *attempts) network() {
 	a.refused(spec.NetworkWall, layerCapture, "send UDP to "+nobody[0].String(), a.trials.send(nobody[0]), unix.EPERM)
 	// See proc_pid_net(5).
 	p := spec.Proof{Wall: spec.NetworkWall, Layer: layerInterfaces, Tried: "list interfaces"}
-	a.reads(p, "/proc/self/net/dev", unix.SYS_READ, func(t *trials) []byte { return t.devices[:] }, func(text string, p spec.Proof) []spec.Proof {
+	a.reads(p, "/proc/self/net/dev", unix.SYS_READ, a.trials.devices[:], func(text string, p spec.Proof) []spec.Proof {
 		var names []string
 		for line := range strings.Lines(text) {
 			if name, _, ok := strings.Cut(line, ":"); ok {
@@ -215,17 +218,18 @@ func (a *attempts) network() {
 
 // connection connects to to. Who answers is for PID 1 to say.
 func (a *attempts) connection(to netip.AddrPort, i int) {
-	calls := a.trials.connect(to, &a.trials.names[i])
-	a.connect = append(a.connect, func(t *trials) connect {
+	name := &a.trials.names[i]
+	calls := a.trials.connect(to, name)
+	a.connect = append(a.connect, func() connect {
 		c := connect{To: to}
 		for _, call := range calls {
-			if _, err := t.result(call); err != nil {
+			if _, err := call.Got(); err != nil {
 				c.Error = err.Error()
 				return c
 			}
 		}
-		if c.From = t.names[i].from(); !c.From.IsValid() {
-			c.Error = fmt.Sprintf("a name of family %d", t.names[i].address.Addr.Family)
+		if c.From = name.from(); !c.From.IsValid() {
+			c.Error = fmt.Sprintf("a name of family %d", name.address.Addr.Family)
 		}
 		return c
 	})

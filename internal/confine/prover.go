@@ -4,10 +4,10 @@ import (
 	"errors"
 	"net/netip"
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nemoclaw/nemoclaw/internal/bare"
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 	"github.com/nemoclaw/nemoclaw/internal/confine/wire"
 )
@@ -16,13 +16,13 @@ import (
 // spawner it was forked from the domain's thread; it waits for orders, and
 // executes the first command in its own place.
 type prover struct {
-	fd    int // our end of its socket
-	pid   int
-	child *child
-	ended *syscall.WaitStatus // set where it was reaped before its start was told
+	fd     int // our end of its socket
+	pid    int
+	trials *trials
+	ended  *syscall.WaitStatus // set where it was reaped before its start was told
 }
 
-// startProver forks it. What its attempts came to comes over its socket.
+// startProver forks it. That its attempts were made comes over its socket.
 func (n *nursery) startProver(also []netip.AddrPort) (*prover, *attempts, error) {
 	near, far, err := wire.Pair()
 	if err != nil {
@@ -36,8 +36,8 @@ func (n *nursery) startProver(also []netip.AddrPort) (*prover, *attempts, error)
 	}
 	defer unix.Close(null)
 	a := newAttempts(far, null, also)
-	p := &prover{fd: near, child: newChild(a.trials)}
-	if err := n.domain.do(func() (err error) { p.pid, err = fork(p.child); return err }); err != nil {
+	p := &prover{fd: near, trials: a.trials}
+	if err := n.domain.do(func() (err error) { p.pid, err = bare.Start(&p.trials.List, 0, 0); return err }); err != nil {
 		unix.Close(near)
 		return nil, nil, act("start", "prover", err)
 	}
@@ -95,8 +95,7 @@ func (n *nursery) dismiss(p *prover) {
 	unix.Close(p.fd)
 }
 
-// order orders p to execute c, and waits until it has. The end of the socket
-// means that it was executed: the prover's end is close-on-exec.
+// order orders p to execute c, and waits until it has.
 func (n *nursery) order(p *prover, c spec.Command) (ours []int, err error) {
 	at, err := (&spawner{env: n.spec.Env, dir: n.spec.Dir}).place(c)
 	if err != nil {
@@ -107,30 +106,21 @@ func (n *nursery) order(p *prover, c spec.Command) (ours []int, err error) {
 		return nil, act("open streams of", c.Argv[0], err)
 	}
 	defer closeAll(st.theirs)
-	o := p.child.orders
-	if !o.become(c.Argv, at, n.spec.Rlimits) {
+	if !p.trials.become(c.Argv, at, n.spec.Rlimits) {
 		return st.ours, act("execute", c.Argv[0], unix.E2BIG)
 	}
-	if err := unix.Sendmsg(p.fd, o.bytes(), unix.UnixRights(st.theirs...), nil, unix.MSG_NOSIGNAL); err != nil {
+	if err := unix.Sendmsg(p.fd, []byte{1}, unix.UnixRights(st.theirs...), nil, unix.MSG_NOSIGNAL); err != nil {
 		return st.ours, errGone
 	}
+	// It says nothing more: its end of the socket is closed by execve, or by its
+	// own end.
 	if err := wait(p.fd, startTime); err != nil {
 		return st.ours, act("run", "command", err)
 	}
-	var told [3]uintptr // the beginning of its orders
-	b := unsafe.Slice((*byte)(unsafe.Pointer(&told)), unsafe.Sizeof(told))
-	for {
-		got, err := unix.Read(p.fd, b)
-		switch {
-		case errors.Is(err, unix.EINTR):
-		case err != nil:
-			return st.ours, act("run", "command", err)
-		case got == 0:
-			return st.ours, nil
-		default:
-			return st.ours, act("execute", c.Argv[0], unix.Errno(told[2]))
-		}
+	if call, err := p.trials.Failed(); call > 0 {
+		return st.ours, act("execute", c.Argv[0], err)
 	}
+	return st.ours, nil
 }
 
 // became tells the start of the first command, and its end where that came
