@@ -20,12 +20,11 @@ func (r *root) canary() error {
 	if err := r.fresh(m, "tmpfs", "mode=0700", "size=4k", "nr_inodes=4"); err != nil {
 		return err
 	}
-	parent, err := r.open(canaryDir, unix.O_PATH|unix.O_DIRECTORY)
+	f, err := r.folder(canaryDir)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(parent)
-	return act("make", canaryFile, makeAt(parent, "canary", false))
+	return act("make", canaryFile, makeAt(f.fd, "canary", false))
 }
 
 // canaryLives is the control: the file can be opened for writing from outside

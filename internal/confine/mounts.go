@@ -177,57 +177,78 @@ func (r *root) fresh(m spec.Mount, kind string, options ...string) error {
 
 // attach moves a detached mount to its place.
 func (r *root) attach(fd int, target string, dir bool) error {
+	if done, err := r.attachNew(fd, target, dir); done || err != nil {
+		return err
+	}
 	at, err := r.place(target, dir)
 	if err != nil {
 		return act("make place for", target, err)
 	}
 	defer unix.Close(at)
-	return act("attach", target, unix.MoveMount(fd, "", at, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
-}
-
-func (r *root) dir(m spec.Mount) error {
-	fd, err := r.place(m.Target, true)
-	if err != nil {
-		return err
+	if err := unix.MoveMount(fd, "", at, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH); err != nil {
+		return act("attach", target, err)
 	}
-	defer unix.Close(fd)
-	if err := r.mustOwn(fd); err != nil {
-		return err
-	}
-	r.modes = append(r.modes, m)
+	r.forget(target)
 	return nil
 }
 
-func (r *root) file(m spec.Mount) error {
-	parent, err := r.parent(m.Target)
+// attachNew does it where nothing stands yet and the folder is ours, so that
+// what is made is what is mounted on: most of the tree, in two calls.
+func (r *root) attachNew(fd int, target string, dir bool) (done bool, err error) {
+	f, err := r.folder(path.Dir(target))
+	if err != nil {
+		return false, act("make place for", target, err)
+	}
+	if !f.ours {
+		return false, nil
+	}
+	name := path.Base(target)
+	if err := makeAt(f.fd, name, dir); err != nil {
+		return false, nil // place says what is wrong, if anything is
+	}
+	return true, act("attach", target, unix.MoveMount(fd, "", f.fd, name, unix.MOVE_MOUNT_F_EMPTY_PATH))
+}
+
+func (r *root) dir(m spec.Mount) error {
+	f, err := r.ourFolder(m.Target)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(parent)
-	if err := r.mustOwn(parent); err != nil {
-		return err
+	r.modes = append(r.modes, m)
+	if makeAt(f.fd, path.Base(m.Target), true) == nil {
+		return nil
 	}
-	fd, err := unix.Openat(parent, path.Base(m.Target), unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
+	fd, err := r.place(m.Target, true) // it is there already, or cannot be
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	if _, err := unix.Write(fd, m.Data); err != nil {
-		return err
-	}
-	return unix.Fchmod(fd, m.Mode)
+	return r.mustOwn(fd)
 }
 
-func (r *root) symlink(m spec.Mount) error {
-	parent, err := r.parent(m.Target)
+func (r *root) file(m spec.Mount) error {
+	f, err := r.ourFolder(m.Target)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(parent)
-	if err := r.mustOwn(parent); err != nil {
+	fd, err := unix.Openat(f.fd, path.Base(m.Target), unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, m.Mode)
+	if err != nil {
 		return err
 	}
-	return unix.Symlinkat(m.Source, parent, path.Base(m.Target))
+	defer unix.Close(fd)
+	if len(m.Data) == 0 {
+		return nil
+	}
+	_, err = unix.Write(fd, m.Data)
+	return err
+}
+
+func (r *root) symlink(m spec.Mount) error {
+	f, err := r.ourFolder(m.Target)
+	if err != nil {
+		return err
+	}
+	return unix.Symlinkat(m.Source, f.fd, path.Base(m.Target))
 }
 
 // mustOwn holds that nothing is written into a folder of the host.

@@ -25,7 +25,16 @@ type root struct {
 	sources []source        // of the mounts, by position; opened before the old tree is out of reach
 	ours    map[uint64]bool // devices of file systems made here: the only ones in which files are made
 	modes   []spec.Mount    // folders whose mode is set when nothing more is made in them
+	folders map[string]folder
+	umask   int
 	staged  int
+}
+
+// folder is one of the new tree. Most entries stand side by side: its
+// descriptor is kept.
+type folder struct {
+	fd   int
+	ours bool // it lies in a file system made here, into which alone we write
 }
 
 // source is a detached mount, waiting for its place.
@@ -83,8 +92,8 @@ func (r *root) lay() error {
 	if err := unix.MoveMount(fd, "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
 		return act("move mount to", "/", err)
 	}
-	r.fd = fd
-	r.ours = map[uint64]bool{}
+	r.fd, r.ours, r.folders = fd, map[uint64]bool{}, map[string]folder{}
+	r.umask = unix.Umask(0) // modes are meant as they are given
 	return r.own(fd)
 }
 
@@ -101,15 +110,16 @@ func (r *root) own(fd int) error {
 // finish sets the modes that would have been in the way until now.
 func (r *root) finish() error {
 	for _, m := range r.modes {
-		fd, err := r.open(m.Target, unix.O_DIRECTORY|unix.O_RDONLY)
+		f, err := r.folder(path.Dir(m.Target))
 		if err == nil {
-			err = unix.Fchmod(fd, m.Mode)
-			unix.Close(fd)
+			err = unix.Fchmodat(f.fd, path.Base(m.Target), m.Mode, 0)
 		}
 		if err != nil {
 			return act("set mode of", m.Target, err)
 		}
 	}
+	r.forget("")
+	unix.Umask(r.umask)
 	if r.staged > 0 {
 		if err := unix.Unlinkat(r.fd, stage, unix.AT_REMOVEDIR); err != nil {
 			return act("remove", stage, err)
@@ -165,44 +175,73 @@ func (r *root) place(target string, dir bool) (int, error) {
 	if fd, err := r.open(target, unix.O_PATH); !errors.Is(err, unix.ENOENT) {
 		return fd, err
 	}
-	parent, err := r.parent(target)
+	f, err := r.folder(path.Dir(target))
 	if err != nil {
 		return -1, err
 	}
-	defer unix.Close(parent)
 	name := path.Base(target)
-	if err := makeAt(parent, name, dir); err != nil {
+	if err := makeAt(f.fd, name, dir); err != nil {
 		return -1, err
 	}
-	return openBeneath(parent, name, unix.O_PATH)
+	return openBeneath(f.fd, name, unix.O_PATH)
 }
 
 func makeAt(parent int, name string, dir bool) error {
 	if dir {
 		return unix.Mkdirat(parent, name, 0o755)
 	}
-	fd, err := unix.Openat(parent, name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o644)
-	if err != nil {
-		return err
-	}
-	return unix.Close(fd)
+	return unix.Mknodat(parent, name, unix.S_IFREG|0o644, 0)
 }
 
-// parent opens the folder in which target is to stand, making what is missing
-// on the way.
-func (r *root) parent(target string) (int, error) {
-	dir := path.Dir(target)
-	fd, err := r.open(dir, unix.O_PATH|unix.O_DIRECTORY)
-	if !errors.Is(err, unix.ENOENT) {
-		return fd, err
+// folder opens the folder dir, making what is missing on the way. Its
+// descriptor stays r's.
+func (r *root) folder(dir string) (folder, error) {
+	if f, ok := r.folders[dir]; ok {
+		return f, nil
 	}
-	up, err := r.parent(dir)
+	fd, err := r.open(dir, unix.O_PATH|unix.O_DIRECTORY)
+	if errors.Is(err, unix.ENOENT) {
+		fd, err = r.makeFolder(dir)
+	}
+	if err != nil {
+		return folder{}, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		unix.Close(fd)
+		return folder{}, err
+	}
+	r.folders[dir] = folder{fd, r.ours[st.Dev]}
+	return r.folders[dir], nil
+}
+
+func (r *root) makeFolder(dir string) (int, error) {
+	up, err := r.folder(path.Dir(dir))
 	if err != nil {
 		return -1, err
 	}
-	defer unix.Close(up)
-	if err := unix.Mkdirat(up, path.Base(dir), 0o755); err != nil {
+	if err := makeAt(up.fd, path.Base(dir), true); err != nil {
 		return -1, err
 	}
-	return openBeneath(up, path.Base(dir), unix.O_PATH|unix.O_DIRECTORY)
+	return openBeneath(up.fd, path.Base(dir), unix.O_PATH|unix.O_DIRECTORY)
+}
+
+// forget lets go of target and what is beneath: something else stands there
+// now.
+func (r *root) forget(target string) {
+	for dir, f := range r.folders {
+		if dir == target || strings.HasPrefix(dir, target+"/") {
+			unix.Close(f.fd)
+			delete(r.folders, dir)
+		}
+	}
+}
+
+// ourFolder is the folder of target, into which something is written.
+func (r *root) ourFolder(target string) (folder, error) {
+	f, err := r.folder(path.Dir(target))
+	if err == nil && !f.ours {
+		err = errors.New("its folder is the host's")
+	}
+	return f, err
 }
