@@ -30,7 +30,7 @@ type nursery struct {
 
 func newNursery(up *wire.Conn, d *domain, s spec.Spec) *nursery {
 	return &nursery{
-		up: up, domain: d, spec: spec.Spec{Env: s.Env, Dir: s.Dir, Rlimits: s.Rlimits},
+		up: up, domain: d, spec: spec.Spec{Env: s.Env, Dir: s.Dir, Rlimits: s.Rlimits, Once: s.Once},
 		asked: map[uint64]struct{}{}, running: map[uint64]int{},
 	}
 }
@@ -231,9 +231,19 @@ func (n *nursery) ended(pid int, ws syscall.WaitStatus) {
 	}
 	n.mu.Unlock()
 	if found {
-		m := exited(of, ws)
-		m.Alone = alone()
-		n.tell(m)
+		n.tellEnd(of, ws)
+	}
+}
+
+// tellEnd tells the end of a command of which no spawner could. Where that was
+// all that the sandbox was for, it ends, beside what the supervisor has to do
+// then.
+func (n *nursery) tellEnd(id uint64, ws syscall.WaitStatus) {
+	m := exited(id, ws)
+	m.Alone = alone()
+	n.tell(m)
+	if m.Alone && n.spec.Once {
+		os.Exit(0)
 	}
 }
 

@@ -132,9 +132,7 @@ func (n *nursery) became(p *prover, m spec.Message, streams []int) {
 	delete(n.asked, m.ID)
 	n.tell(m, streams...) // under the lock: its end must not be told before
 	if p.ended != nil {
-		e := exited(m.ID, *p.ended)
-		e.Alone = alone()
-		n.tell(e)
+		n.tellEnd(m.ID, *p.ended)
 		return
 	}
 	n.running[m.ID] = p.pid

@@ -32,13 +32,15 @@ type Box struct {
 
 	done  chan struct{} // closed when init is gone, and with it everything inside
 	ended syscall.WaitStatus
-	crash []byte // what init said, which is only ever the story of a crash
+	heard chan struct{} // closed when listen has heard the last word
+	crash []byte        // what init said, which is only ever the story of a crash
 
 	mu      sync.Mutex
 	last    uint64              // ID of the last question; protected by mu
 	asked   map[uint64]question // protected by mu
 	running map[uint64]*Process // protected by mu
 	gone    bool                // init was waited for; protected by mu
+	listens bool                // listen runs, or has; protected by mu
 	dialers map[bool][]int      // unconnected sockets, IPv6 or not; protected by mu
 }
 
@@ -66,7 +68,7 @@ type reply struct {
 
 func newBox(c *wire.Conn) *Box {
 	return &Box{
-		wire: c, done: make(chan struct{}),
+		wire: c, done: make(chan struct{}), heard: make(chan struct{}),
 		asked: map[uint64]question{}, running: map[uint64]*Process{}, dialers: map[bool][]int{},
 	}
 }
@@ -160,6 +162,12 @@ func (b *Box) await(stderr io.Writer) {
 			break
 		}
 	}
+	listens := b.listens
+	b.mu.Unlock()
+	if listens {
+		<-b.heard // its last words may still be in the wire
+	}
+	b.mu.Lock()
 	asked, running := b.asked, b.running
 	b.asked, b.running = nil, nil
 	for _, fds := range b.dialers {
@@ -168,7 +176,6 @@ func (b *Box) await(stderr io.Writer) {
 	b.dialers = nil
 	b.mu.Unlock()
 
-	// The wire stays open: init's last words may still be in it.
 	for _, q := range asked {
 		close(q.answer)
 	}
@@ -190,8 +197,17 @@ func (b *Box) hearCrash(to io.Writer) {
 	}
 }
 
+// begin has what init says listened to.
+func (b *Box) begin() {
+	b.mu.Lock()
+	b.listens = true
+	b.mu.Unlock()
+	go b.listen()
+}
+
 // listen takes what init says, until it is gone.
 func (b *Box) listen() {
+	defer close(b.heard)
 	for {
 		m, fds, err := b.wire.Receive()
 		if err != nil {

@@ -81,7 +81,7 @@ func (e *Expected) Start(ctx context.Context, s spec.Spec) (*Box, error) {
 		b.abandon()
 		return nil, err
 	}
-	go b.listen()
+	b.begin()
 	return b, nil
 }
 

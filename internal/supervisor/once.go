@@ -157,6 +157,7 @@ func (k *once) start(ctx context.Context, o Once, rules *policy.Policy, dir stri
 	if err != nil {
 		return err
 	}
+	s.Once = true
 	if os.Geteuid() == 0 {
 		uid, gid := o.Begun.User()
 		if err := os.Chown(dir, int(uid), int(gid)); err != nil {
@@ -288,8 +289,8 @@ func (k *once) begin(ctx context.Context, c spec.Command) (p *launch.Process, er
 }
 
 func (k *once) end(o Once) {
-	_ = k.box.Kill() // its end is what we want
-	if !k.alone {
+	if !k.alone { // else it ends by itself, beside what follows
+		_ = k.box.Kill()
 		// What is left writes into the folder, and makes calls, until it is gone.
 		_ = k.box.Wait()
 	}

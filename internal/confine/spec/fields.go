@@ -56,6 +56,7 @@ func (s *Spec) fields(c *coder) {
 	})
 	texts(c, &s.Env)
 	text(c, &s.Dir)
+	flag(c, &s.Once)
 }
 
 func (m *Mount) fields(c *coder) {

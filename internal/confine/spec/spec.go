@@ -26,6 +26,8 @@ type Spec struct {
 	Env []string
 	// Dir is the working directory of everything that runs inside.
 	Dir string
+	// Once ends the sandbox with its first command, where that leaves nobody.
+	Once bool
 }
 
 // MountKind is what stands at one place of the built-up root.
