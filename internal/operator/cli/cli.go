@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/signal"
 	"strings"
@@ -12,9 +11,8 @@ import (
 
 	"github.com/nemoclaw/nemoclaw/internal/driver"
 	"github.com/nemoclaw/nemoclaw/internal/driver/native"
-	"github.com/nemoclaw/nemoclaw/internal/early"
 	"github.com/nemoclaw/nemoclaw/internal/host"
-	"github.com/nemoclaw/nemoclaw/internal/launch"
+	"github.com/nemoclaw/nemoclaw/internal/operator/quick"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/state"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor/clerk"
@@ -26,18 +24,12 @@ type app struct {
 	voice  *say.Voice
 	home   state.Home
 	driver driver.Driver
-	// The sandbox of a run and its signals, since the first moment; nil elsewhere.
-	begun   *launch.Expected
-	signals <-chan os.Signal
 }
 
 // Run does what args say (args[0] is the program's name) and returns the exit
 // code.
 func Run(args []string) int {
 	voice := say.Standard()
-	if fd, begun := early.Exec(); begun {
-		return say.Fail(voice.Err, execBegun(fd))
-	}
 	home, err := state.Find()
 	if err != nil {
 		return say.Fail(voice.Err, err)
@@ -53,7 +45,7 @@ func Run(args []string) int {
 		return say.Fail(voice.Err, a.notify(args[2:]))
 	}
 	if c, rest, ok := a.quick(args[1:]); ok {
-		return say.Fail(voice.Err, a.alone(c, rest))
+		return say.Fail(voice.Err, quick.Alone(c, rest))
 	}
 	return a.runTree(args[1:])
 }
@@ -70,7 +62,7 @@ func (a *app) runTree(args []string) int {
 		return say.Fail(a.voice.Err, err)
 	}
 	root.SetArgs(args)
-	return say.Fail(a.voice.Err, usage(root.ExecuteContext(ctx)))
+	return say.Fail(a.voice.Err, quick.Usage(root.ExecuteContext(ctx)))
 }
 
 // known refuses a first word that is neither a command nor a sandbox, before
@@ -91,19 +83,6 @@ func (a *app) known(root *cobra.Command, args []string) error {
 		hint = "did you mean " + strings.Join(near, " or ") + "?"
 	}
 	return say.Misused(hint, "no sandbox or command named %q", args[0])
-}
-
-// usage gives cobra's own complaints their exit code.
-func usage(err error) error {
-	if err == nil || errors.As(err, new(say.Coder)) {
-		return err
-	}
-	for _, start := range []string{"unknown command", "required flag", "invalid argument", "if any flags in the group", "at least one of the flags"} {
-		if strings.HasPrefix(err.Error(), start) {
-			return say.Misused("", "%w", err)
-		}
-	}
-	return err
 }
 
 // missing is the first thing that a sandbox cannot do without and this machine

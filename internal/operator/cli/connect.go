@@ -3,6 +3,7 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/nemoclaw/nemoclaw/internal/operator/quick"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/session"
 )
@@ -29,7 +30,7 @@ func (t target) connectCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return exit(code)
+			return quick.Exit(code)
 		},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nemoclaw/nemoclaw/internal/driver/native"
+	"github.com/nemoclaw/nemoclaw/internal/operator/quick"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/operator/term"
 	"github.com/nemoclaw/nemoclaw/internal/state"
@@ -43,7 +44,7 @@ func Openshell(args []string) int {
 	root.AddCommand((&app{voice: voice, home: home, driver: native.Driver{Missing: missing}}).termCommand())
 	suggesting(root)
 	root.SetArgs(args[1:])
-	return say.Fail(voice.Err, usage(root.ExecuteContext(ctx)))
+	return say.Fail(voice.Err, quick.Usage(root.ExecuteContext(ctx)))
 }
 
 func (a *app) termCommand() *cobra.Command {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/nemoclaw/nemoclaw/internal/driver/native"
+	"github.com/nemoclaw/nemoclaw/internal/operator/quick"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/state"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor/clerk"
@@ -118,7 +119,7 @@ func TestUnknownWords(t *testing.T) {
 		args := strings.Fields(typed)
 		if err = a.known(root, args); err == nil {
 			root.SetArgs(args)
-			err = usage(root.Execute())
+			err = quick.Usage(root.Execute())
 		}
 		var out bytes.Buffer
 		if code := say.Fail(&out, err); code != say.WrongUsage || !strings.Contains(out.String(), hint) {

@@ -1,10 +1,11 @@
-package cli
+package quick
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -13,17 +14,29 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/operator/onboard"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/secret"
+	"github.com/nemoclaw/nemoclaw/internal/state"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor"
 )
 
+// run is what a `run` works with.
+type run struct {
+	voice   *say.Voice
+	home    state.Home
+	begun   *launch.Expected
+	signals <-chan os.Signal
+}
+
 // runFlags say how a throw-away sandbox is.
 type runFlags struct {
-	execFlags
+	Flags
 	policy string
 	mounts []string
 }
 
-func (a *app) runCommand() *cobra.Command {
+// RunCommand is `run` as a command of a tree. begun is its sandbox and got are
+// its signals, where they were begun before; nil begins them in it.
+func RunCommand(voice *say.Voice, home state.Home, begun *launch.Expected, got <-chan os.Signal) *cobra.Command {
+	a := &run{voice: voice, home: home, begun: begun, signals: got}
 	var f runFlags
 	c := &cobra.Command{
 		Use:   "run [--policy FILE] [--mount HOST:SANDBOX[:ro|rw]] -- COMMAND [ARG …]",
@@ -34,29 +47,29 @@ func (a *app) runCommand() *cobra.Command {
 			}
 			return nil
 		},
-		RunE: func(c *cobra.Command, args []string) error { return a.run(c.Context(), args, f) },
+		RunE: func(c *cobra.Command, args []string) error { return a.once(c.Context(), args, f) },
 	}
 	c.Flags().SetInterspersed(false)
-	f.register(c)
+	f.Register(c)
 	c.Flags().StringVar(&f.policy, "policy", "", "a network policy file; without one everything is denied")
 	c.Flags().StringArrayVar(&f.mounts, "mount", nil, "hand over HOST:SANDBOX[:ro|rw]; may be given again")
 	return c
 }
 
-func (a *app) run(ctx context.Context, argv []string, f runFlags) error {
-	if err := f.checkEnv(); err != nil {
+func (a *run) once(ctx context.Context, argv []string, f runFlags) error {
+	if err := f.CheckEnv(); err != nil {
 		return err
 	}
 	mounts, err := onboard.ParseMounts(f.mounts, a.home.Dir)
 	if err != nil {
-		return cannotStart(err)
+		return CannotStart(err)
 	}
 	code, err := supervisor.RunOnce(ctx, supervisor.Once{
 		Command:    argv,
-		Env:        f.env,
+		Env:        f.Env,
 		PolicyFile: f.policy,
 		Mounts:     mounts,
-		TTY:        f.wantsTTY(),
+		TTY:        f.WantsTTY(),
 		Refused:    a.tellRefused,
 		Begun:      a.begun,
 		Secret:     a.storedSecret,
@@ -65,11 +78,11 @@ func (a *app) run(ctx context.Context, argv []string, f runFlags) error {
 	if err != nil {
 		return notStarted(err)
 	}
-	return exit(code)
+	return Exit(code)
 }
 
 // storedSecret is the value of a rule's credential.
-func (a *app) storedSecret(name string) ([]byte, error) {
+func (a *run) storedSecret(name string) ([]byte, error) {
 	store, err := secret.Open(a.home.Secrets())
 	if err != nil {
 		return nil, err
@@ -81,7 +94,7 @@ func (a *app) storedSecret(name string) ([]byte, error) {
 // shell's codes for it; every other failure is ours.
 func notStarted(err error) error {
 	if !errors.Is(err, launch.ErrNotStarted) {
-		return cannotStart(err)
+		return CannotStart(err)
 	}
 	code := say.CannotRun
 	if errors.Is(err, fs.ErrNotExist) {
@@ -91,14 +104,16 @@ func notStarted(err error) error {
 }
 
 // tellRefused lists at the end what the walls refused.
-func (a *app) tellRefused(events []audit.Event) {
+func (a *run) tellRefused(events []audit.Event) {
 	a.voice.News("nemoclaw: refused:")
 	for _, e := range events {
 		line := fmt.Sprintf("  %s %s", say.Clean(string(e.Kind)), say.Clean(e.Target))
 		if e.Program != "" {
 			line += " by " + say.Clean(e.Program)
 		}
-		line += because(say.Clean(e.Why))
+		if e.Why != "" {
+			line += ": " + say.Clean(e.Why)
+		}
 		if e.Count > 1 {
 			line += fmt.Sprintf(" (%d×)", e.Count)
 		}
