@@ -43,31 +43,33 @@ func (d *domain) begin(f func() error) <-chan error {
 // do runs f on the thread and waits for it.
 func (d *domain) do(f func() error) error { return <-d.begin(f) }
 
-// prepare makes the thread what its children are to be, but for what needs all
-// threads. ruleset is entered and closed; without Landlock it is negative.
-func (d *domain) prepare(ruleset int) error {
+// part parts the thread, on which it runs, from the rest of PID 1.
+func (d *domain) part() error {
+	// Here and not at clone, since the supervisor may have moved us only
+	// after: the thread's control group becomes the top of what it sees.
+	if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
+		return act("unshare", "control groups", err)
+	}
+	if err := forgetKeys(); err != nil {
+		return err
+	}
+	if err := dropBounding(); err != nil {
+		return err
+	}
+	// Gives up gaining privileges by exec, for ever. Installing the filter
+	// promises the same for all other threads (seccomp(2), TSYNC), but too
+	// late for entering the domain, which asks for it.
+	return act("set", "no_new_privs", unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+}
+
+// enter enters the agents' domain, after part. ruleset is closed; without
+// Landlock it is negative.
+func (d *domain) enter(ruleset int) error {
+	if ruleset < 0 {
+		return nil
+	}
+	defer unix.Close(ruleset)
 	return d.do(func() error {
-		// Here and not at clone, since the supervisor may have moved us only
-		// after: the thread's control group becomes the top of what it sees.
-		if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
-			return act("unshare", "control groups", err)
-		}
-		if err := forgetKeys(); err != nil {
-			return err
-		}
-		if err := dropBounding(); err != nil {
-			return err
-		}
-		// Gives up gaining privileges by exec, for ever. Installing the filter
-		// promises the same for all other threads (seccomp(2), TSYNC), but too
-		// late for entering the domain, which asks for it.
-		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-			return act("set", "no_new_privs", err)
-		}
-		if ruleset < 0 {
-			return nil
-		}
-		defer unix.Close(ruleset)
 		return act("enter", "Landlock domain", landlock.LandlockRestrictSelf(ruleset, 0))
 	})
 }

@@ -63,6 +63,7 @@ type inside struct {
 	listener int // of seccomp, until it is handed out
 	abi      int
 	gate     uint16
+	prover   *prepared
 	nursery  *nursery
 	diag     diag
 	looking  atomic.Int32 // questions being answered
@@ -94,7 +95,12 @@ func follow(list []step) error {
 func (in *inside) enclose(s spec.Spec, handed []int) error {
 	// Before the files are: meanwhile /proc goes from one root to the other.
 	first := !s.Network.CaptureOff && withoutCookies()
-	network := in.domain.begin(func() error { return follow(in.networkSteps(s.Network, first)) })
+	network := in.domain.begin(func() error {
+		if err := follow(in.networkSteps(s.Network, first)); err != nil {
+			return err
+		}
+		return follow(in.domainSteps(s))
+	})
 	files := follow(in.fileSteps(s, handed))
 	if err := <-network; files == nil && err != nil {
 		return err
@@ -148,13 +154,23 @@ func (in *inside) networkSteps(n spec.Network, first bool) []step {
 	}
 }
 
+// domainSteps are what the domain's thread can become, and make, while files are
+// still being built.
+func (in *inside) domainSteps(s spec.Spec) []step {
+	const w = spec.ProcessWall
+	return []step{
+		{w, true, in.domain.part},
+		{w, true, func() (err error) { in.prover, err = prepareProver(s); return err }},
+	}
+}
+
 func (in *inside) privilegeSteps(s spec.Spec) []step {
 	const w = spec.ProcessWall
 	return []step{
 		{w, true, func() error { return act("set", "host name", unix.Sethostname([]byte(s.Name))) }},
-		// This needs capabilities, and nothing after the next does.
-		{w, true, func() error { return in.domain.prepare(in.rules) }},
-		// After the last namespace of our own, which prepare makes.
+		{w, true, func() error { return in.domain.enter(in.rules) }},
+		// After the last namespace of our own, which domainSteps makes. Nothing
+		// after the next needs capabilities.
 		{w, true, limitNamespaces},
 		{w, true, dropCapabilities},
 		// After the last change of credentials, which would undo it.

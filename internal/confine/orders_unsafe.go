@@ -54,13 +54,24 @@ func (a *arena) list(all []string) uintptr {
 	return at(b)
 }
 
-// become appends the orders to execute what p says, under limits, with the
-// descriptors that come as its streams. All of them must succeed. It says
-// whether there was room; without, nothing was appended.
-func (t *trials) become(argv []string, p place, limits []spec.Rlimit) bool {
+// limit appends limits. One for which there is no room ends the prover.
+func (t *trials) limit(limits []spec.Rlimit) {
+	for _, l := range limits {
+		var where uintptr
+		if b := t.room(int(unsafe.Sizeof(unix.Rlimit{}))); b != nil {
+			*(*unix.Rlimit)(unsafe.Pointer(unsafe.SliceData(b))) = unix.Rlimit{Cur: l.Soft, Max: l.Hard}
+			where = at(b)
+		}
+		t.Must(unix.SYS_PRLIMIT64, 0, uintptr(l.Resource), where, 0)
+	}
+}
+
+// become appends the orders to execute what p says, with the descriptors that
+// come as its streams. All of them must succeed. It says whether there was
+// room; without, nothing was appended.
+func (t *trials) become(argv []string, p place) bool {
 	exe, dir, args, env := t.text(p.exe), t.text(p.dir), t.list(argv), t.list(p.env)
-	bounds := t.room(len(limits) * int(unsafe.Sizeof(unix.Rlimit{})))
-	if exe == 0 || dir == 0 || args == 0 || env == 0 || bounds == nil && len(limits) > 0 || !t.Room(100+len(limits)) {
+	if exe == 0 || dir == 0 || args == 0 || env == 0 || !t.Room(6) {
 		return false
 	}
 	// Out of the way of what becomes descriptor 0; it ends with execve.
@@ -68,13 +79,6 @@ func (t *trials) become(argv []string, p place, limits []spec.Rlimit) bool {
 	for to := range 3 {
 		t.Must(unix.SYS_DUP3, 0, uintptr(to), 0).OnReceived(t.inbox.stream(to))
 	}
-	for i, l := range limits {
-		b := bounds[i*int(unsafe.Sizeof(unix.Rlimit{})):]
-		*(*unix.Rlimit)(unsafe.Pointer(unsafe.SliceData(b))) = unix.Rlimit{Cur: l.Soft, Max: l.Hard}
-		t.Must(unix.SYS_PRLIMIT64, 0, uintptr(l.Resource), at(b), 0)
-	}
-	// Ignored signals would stay ignored through execve.
-	t.HeedSignals()
 	t.Must(unix.SYS_CHDIR, dir)
 	t.Must(unix.SYS_EXECVE, exe, args, env)
 	return true

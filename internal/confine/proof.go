@@ -23,7 +23,7 @@ func (in *inside) prove(s spec.Spec) ([]spec.Proof, error) {
 			return nil, &failure{spec.FilesystemWall, err}
 		}
 	}
-	r, err := in.report(s)
+	r, err := in.report()
 	if err != nil {
 		return nil, &failure{spec.ProcessWall, fmt.Errorf("prove walls: %w", err)}
 	}
@@ -48,15 +48,15 @@ func (in *inside) prove(s spec.Spec) ([]spec.Proof, error) {
 
 // report starts the prover and reads what its attempts came to. It waits then,
 // to become the first command.
-func (in *inside) report(s spec.Spec) (report, error) {
-	p, a, err := in.nursery.startProver(s.Network.Routers)
+func (in *inside) report() (report, error) {
+	p, err := in.nursery.startProver(in.prover)
 	if err != nil {
 		return report{}, err
 	}
 	if err := told(p.fd); err != nil {
 		return report{}, err
 	}
-	return a.report(), nil
+	return in.prover.attempts.report(), nil
 }
 
 // told waits for the prover's word.

@@ -2,7 +2,6 @@ package confine
 
 import (
 	"errors"
-	"net/netip"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -22,29 +21,32 @@ type prover struct {
 	ended  *syscall.WaitStatus // set where it was reaped before its start was told
 }
 
-// startProver forks it. That its attempts were made comes over its socket.
-func (n *nursery) startProver(also []netip.AddrPort) (*prover, *attempts, error) {
+// prepared is a prover before it is started.
+type prepared struct {
+	attempts  *attempts
+	near, far int // of its socket
+}
+
+// prepareProver makes what a prover of s tries.
+func prepareProver(s spec.Spec) (*prepared, error) {
 	near, far, err := wire.Pair()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	defer unix.Close(far)
-	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if err != nil {
-		unix.Close(near)
-		return nil, nil, act("open", "/dev/null", err)
-	}
-	defer unix.Close(null)
-	a := newAttempts(far, null, also)
-	p := &prover{fd: near, trials: a.trials}
+	return &prepared{newAttempts(far, s.Network.Routers, s.Rlimits), near, far}, nil
+}
+
+// startProver forks it. That its attempts were made comes over its socket.
+func (n *nursery) startProver(r *prepared) (*prover, error) {
+	defer unix.Close(r.far)
+	p := &prover{fd: r.near, trials: r.attempts.trials}
 	if err := n.domain.do(func() (err error) { p.pid, err = bare.Start(&p.trials.List, 0, 0); return err }); err != nil {
-		unix.Close(near)
-		return nil, nil, act("start", "prover", err)
+		return nil, act("start", "prover", err)
 	}
 	n.mu.Lock()
 	n.first = p
 	n.mu.Unlock()
-	return p, a, nil
+	return p, nil
 }
 
 // suits says whether the prover can become c: its streams are pipes, and its
@@ -106,10 +108,13 @@ func (n *nursery) order(p *prover, c spec.Command) (ours []int, err error) {
 		return nil, act("open streams of", c.Argv[0], err)
 	}
 	defer closeAll(st.theirs)
-	if !p.trials.become(c.Argv, at, n.spec.Rlimits) {
+	if !p.trials.become(c.Argv, at) {
 		return st.ours, act("execute", c.Argv[0], unix.E2BIG)
 	}
 	if err := unix.Sendmsg(p.fd, []byte{1}, unix.UnixRights(st.theirs...), nil, unix.MSG_NOSIGNAL); err != nil {
+		if call, err := p.trials.Failed(); call > 0 {
+			return st.ours, act("run", "command", err) // of a limit that cannot be set
+		}
 		return st.ours, errGone
 	}
 	// It says nothing more: its end of the socket is closed by execve, or by its

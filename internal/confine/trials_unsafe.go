@@ -20,7 +20,7 @@ type trials struct {
 	descriptors [1024]byte
 	status      [4096]byte
 	devices     [1024]byte
-	limit       [64]byte
+	most        [64]byte
 	names       [mostConnects]sockname
 
 	inbox inbox

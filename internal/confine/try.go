@@ -42,16 +42,16 @@ type attempts struct {
 	connect []func() connect
 }
 
-// newAttempts is for a prover whose end of the socket is far, and whose other
-// descriptors are to be null. also are TCP addresses to connect to beside the
-// reserved ones.
-func newAttempts(far, null int, also []netip.AddrPort) *attempts {
+// newAttempts is for a prover whose end of the socket is far, which becomes its
+// descriptor 0; 1 and 2 are the null device, as is PID 1's own 1. also are TCP
+// addresses to connect to beside the reserved ones, limits what the prover sets
+// when it has tried everything.
+func newAttempts(far int, also []netip.AddrPort, limits []spec.Rlimit) *attempts {
 	a := &attempts{trials: &trials{}}
 	t := a.trials
 	t.Must(unix.SYS_SETSID)
-	for to, from := range []int{far, null, null} {
-		t.Must(unix.SYS_DUP3, uintptr(from), uintptr(to), 0)
-	}
+	t.Must(unix.SYS_DUP3, uintptr(far), 0, 0)
+	t.Must(unix.SYS_DUP3, 1, 2, 0)
 	t.Must(unix.SYS_CLOSE_RANGE, 3, math.MaxInt32, 0)
 	a.descriptors()
 	a.files()
@@ -63,6 +63,9 @@ func newAttempts(far, null int, also []netip.AddrPort) *attempts {
 		}
 	}
 	t.tell()
+	// While PID 1 judges.
+	t.limit(limits)
+	t.HeedSignals() // ignored ones would stay ignored through execve
 	t.receive()
 	return a
 }
@@ -149,7 +152,7 @@ func (a *attempts) reads(p spec.Proof, file string, nr uintptr, into []byte, jud
 // refuse to make one before that limit could.
 func (a *attempts) limit() {
 	p := spec.Proof{Wall: spec.ProcessWall, Layer: layerNamespaces, Tried: "read " + limitOf("user")}
-	a.reads(p, limitOf("user"), unix.SYS_READ, a.trials.limit[:], func(text string, p spec.Proof) []spec.Proof {
+	a.reads(p, limitOf("user"), unix.SYS_READ, a.trials.most[:], func(text string, p spec.Proof) []spec.Proof {
 		p.Got = strings.TrimSpace(text)
 		p.Refused = p.Got == "0"
 		return []spec.Proof{p}

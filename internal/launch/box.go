@@ -256,11 +256,20 @@ var ErrGone = errors.New("the sandbox is gone")
 // ask sends m with a fresh ID and waits for the answer, which makes run, if
 // there is one, the command of that ID.
 func (b *Box) ask(ctx context.Context, m spec.Message, run *Process, fds ...int) (reply, error) {
+	id, answer, err := b.post(m, run, fds...)
+	if err != nil {
+		return reply{}, err
+	}
+	return b.answered(ctx, id, answer)
+}
+
+// post is the sending half of ask.
+func (b *Box) post(m spec.Message, run *Process, fds ...int) (id uint64, answer <-chan reply, err error) {
 	c := make(chan reply, 1)
 	b.mu.Lock()
 	if b.asked == nil {
 		b.mu.Unlock()
-		return reply{}, ErrGone
+		return 0, nil, ErrGone
 	}
 	b.last++
 	m.ID = b.last
@@ -268,10 +277,15 @@ func (b *Box) ask(ctx context.Context, m spec.Message, run *Process, fds ...int)
 	b.mu.Unlock()
 	if err := b.wire.Send(m, fds...); err != nil {
 		b.forget(m.ID)
-		return reply{}, err
+		return 0, nil, err
 	}
+	return m.ID, c, nil
+}
+
+// answered is the waiting half.
+func (b *Box) answered(ctx context.Context, id uint64, answer <-chan reply) (reply, error) {
 	select {
-	case r, ok := <-c:
+	case r, ok := <-answer:
 		if !ok {
 			return reply{}, ErrGone
 		}
@@ -281,12 +295,12 @@ func (b *Box) ask(ctx context.Context, m spec.Message, run *Process, fds ...int)
 		}
 		return r, nil
 	case <-ctx.Done():
-		b.forget(m.ID)
+		b.forget(id)
 		select {
-		case r := <-c: // it came at the same moment
+		case r := <-answer: // it came at the same moment
 			closeAll(r.fds)
 			if r.m.Op == spec.OpStarted {
-				_ = b.wire.Send(spec.Message{Op: spec.OpSignal, Target: m.ID, Signal: int(unix.SIGKILL)})
+				_ = b.wire.Send(spec.Message{Op: spec.OpSignal, Target: id, Signal: int(unix.SIGKILL)})
 			}
 		default:
 		}

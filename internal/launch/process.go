@@ -45,19 +45,42 @@ func (b *Box) RunProgram(ctx context.Context, program *Program, argv ...string) 
 }
 
 func (b *Box) run(ctx context.Context, c spec.Command, program ...int) (*Process, error) {
-	p := &Process{box: b, done: make(chan struct{})}
-	r, err := b.ask(ctx, spec.Message{Op: spec.OpRun, Command: &c}, p, program...)
+	return b.order(c, program...).Wait(ctx)
+}
+
+// Ordered is a command that was asked for.
+type Ordered struct {
+	p      *Process
+	tty    bool
+	id     uint64
+	answer <-chan reply
+	err    error
+}
+
+func (b *Box) order(c spec.Command, program ...int) *Ordered {
+	o := &Ordered{p: &Process{box: b, done: make(chan struct{})}, tty: c.TTY}
+	o.id, o.answer, o.err = b.post(spec.Message{Op: spec.OpRun, Command: &c}, o.p, program...)
+	return o
+}
+
+// Wait waits for the command's start, once. Its errors are those of Run.
+func (o *Ordered) Wait(ctx context.Context) (*Process, error) {
+	var r reply
+	err := o.err
+	if err == nil {
+		r, err = o.p.box.answered(ctx, o.id, o.answer)
+	}
 	if errors.Is(err, ErrGone) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return nil, err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotStarted, err)
 	}
-	if err := p.take(r, c.TTY); err != nil {
-		_ = p.Signal(unix.SIGKILL)
+	if err := o.p.take(r, o.tty); err != nil {
+		_ = o.p.Signal(unix.SIGKILL)
 		return nil, err
 	}
-	return p, nil
+	return o.p, nil
 }
 
 // take makes the streams of what came with the answer.

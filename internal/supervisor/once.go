@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -127,10 +128,11 @@ func oncePolicy(file string) (*policy.Policy, error) {
 
 // once is a running throw-away sandbox.
 type once struct {
-	box  *launch.Box
-	gate *egress.Gate
-	stop context.CancelFunc
-	all  sync.WaitGroup
+	box     *launch.Box
+	ordered *launch.Ordered // the command
+	gate    *egress.Gate
+	stop    context.CancelFunc
+	all     sync.WaitGroup
 	// silent, when closed, ends the answering of refused calls.
 	silent  *os.File
 	running atomic.Pointer[launch.Process] // once it does
@@ -168,7 +170,7 @@ func (k *once) start(ctx context.Context, o Once, rules *policy.Policy, dir stri
 	if err != nil {
 		return err
 	}
-	if k.box, err = o.Begun.Start(ctx, s); err != nil {
+	if k.box, k.ordered, err = o.Begun.StartAnd(ctx, s, o.command()); err != nil {
 		return err
 	}
 	k.gate = egress.New(egress.Config{
@@ -252,13 +254,18 @@ func (k *once) serve(ctx context.Context) error {
 	return nil
 }
 
-func (k *once) run(ctx context.Context, o Once) (int, error) {
+// command is o's as init wants it.
+func (o Once) command() spec.Command {
 	c := spec.Command{Argv: o.Command, Env: o.Env, TTY: o.TTY}
 	if o.TTY {
-		c.Env = append(c.Env, "TERM="+os.Getenv("TERM"))
+		c.Env = append(slices.Clone(c.Env), "TERM="+os.Getenv("TERM"))
 		c.Rows, c.Cols = session.WindowSize(os.Stdin)
 	}
-	p, err := k.begin(ctx, c)
+	return c
+}
+
+func (k *once) run(ctx context.Context, o Once) (int, error) {
+	p, err := k.begin(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -272,16 +279,11 @@ func (k *once) run(ctx context.Context, o Once) (int, error) {
 	return code, err
 }
 
-// begin starts the command, and meanwhile what serves it: whoever is faster
+// begin begins what serves the command, while that starts: whoever is faster
 // waits, a connection or a refused call too.
-func (k *once) begin(ctx context.Context, c spec.Command) (p *launch.Process, err error) {
-	begun := make(chan struct{})
-	go func() {
-		defer close(begun)
-		p, err = k.box.Run(ctx, c)
-	}()
+func (k *once) begin(ctx context.Context) (*launch.Process, error) {
 	failed := k.serve(ctx)
-	<-begun
+	p, err := k.ordered.Wait(ctx)
 	if err == nil && failed != nil {
 		_ = p.Close()
 	}

@@ -128,7 +128,7 @@ func (c *Child) bear() {
 	}
 	c.PID = pid
 	if err != nil {
-		<-c.known
+		_ = <-c.known // it was asked in vain
 		c.fail(Namespaces, err)
 		return
 	}
