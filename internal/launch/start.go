@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nemoclaw/nemoclaw/internal/confine/filter"
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 	"github.com/nemoclaw/nemoclaw/internal/launch/birth"
 )
@@ -49,6 +50,7 @@ func (b *Box) raise(s spec.Spec, c *birth.Child) error {
 	if err := b.wire.SendSpec(s, mounts...); err != nil {
 		return b.orCrash(err)
 	}
+	filter.Answer(0) // makes its table, which takes 0.2 ms, while init builds
 	for {
 		m, fds, err := b.wire.Receive()
 		if err != nil {

@@ -127,12 +127,12 @@ func (c *Child) bear() {
 		c.Program.Fill(nil)
 	}
 	c.PID = pid
+	unknown := <-c.known
 	if err != nil {
-		_ = <-c.known // it was asked in vain
 		c.fail(Namespaces, err)
 		return
 	}
-	if step, err := c.release(); err != nil {
+	if step, err := c.release(unknown); err != nil {
 		c.ends.close() // it waits in vain, and ends
 		waitFor(pid)
 		c.fail(step, err)
@@ -163,11 +163,11 @@ func (c *Child) findUser() (err error) {
 	return err
 }
 
-// release lets the process go on, when its program is there and its user is
-// mapped.
-func (c *Child) release() (Step, error) {
-	if err := <-c.known; err != nil {
-		return Prepare, err
+// release lets the process go on, when its program is there and its user, who
+// may be unknown, is mapped.
+func (c *Child) release(unknown error) (Step, error) {
+	if unknown != nil {
+		return Prepare, unknown
 	}
 	if _, err := c.Program.File(); err != nil {
 		return Prepare, err
