@@ -46,6 +46,12 @@ func Open() *Policy {
 	return &Policy{off: true, unlisted: Allow, hold: defaultHold, revision: "off"}
 }
 
+// Closed is the policy of a command that was given none: it denies everything,
+// as the text "unlisted: deny" does, without the 0.2 ms that reading it takes.
+func Closed() *Policy {
+	return &Policy{unlisted: Deny, asked: 1, hold: defaultHold, revision: "closed"}
+}
+
 // Rules is how many rules there are, of both kinds.
 func (p *Policy) Rules() int {
 	if p == nil {
