@@ -5,13 +5,19 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,7 +43,13 @@ type result struct {
 	Running   bool
 	Version   string
 	Count     int
-	Refused   *struct {
+	Seen      string // of a message with a picture
+	Vectors   []int  // how many numbers there are in each
+	Unfit     *struct {
+		Status  int
+		Message string
+	} // why there are none
+	Refused *struct {
 		Status  int
 		Message string
 	}
@@ -56,7 +68,7 @@ func TestOfficialLibraries(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "done")); err != nil {
 		t.Skip("needs test/libraries/install.sh to have run")
 	}
-	real := model.Ollama(t)
+	real, pictures := looked(t, model.Ollama(t))
 	languages := map[string][]string{
 		"JavaScript": {"node", filepath.Join(dir, "js/client.mjs")},
 		"Python":     {filepath.Join(dir, "python/bin/python"), filepath.Join(dir, "client.py")},
@@ -70,8 +82,15 @@ func TestOfficialLibraries(t *testing.T) {
 	for language, program := range languages {
 		for _, library := range []string{"ollama", "openai", "responses", "anthropic", "gemini"} {
 			t.Run(language+"/"+library, func(t *testing.T) {
+				pictures.Store(0)
 				for i, got := range run(t, program, library, routers) {
-					t.Run("before "+before[i], func(t *testing.T) { check(t, library, got) })
+					t.Run("before "+before[i], func(t *testing.T) {
+						check(t, library, got)
+						checkVectors(t, library, got, i < 2)
+					})
+				}
+				if n := pictures.Load(); n != int64(len(routers)) {
+					t.Errorf("the provider was shown the picture %d times", n)
 				}
 			})
 		}
@@ -93,6 +112,9 @@ func check(t *testing.T, library string, got result) {
 	if no := got.Refused; no == nil || no.Status != 404 || !strings.Contains(no.Message, "is not to be had in this sandbox") {
 		t.Errorf("refused by %+v", got.Refused)
 	}
+	if got.Seen != model.Sentence {
+		t.Errorf("of a picture it said %q", got.Seen)
+	}
 	if library != "responses" && !slices.Contains(got.Models, "tiny:latest") && !slices.Contains(got.Models, "tiny") {
 		t.Errorf("models %q", got.Models)
 	}
@@ -103,6 +125,50 @@ func check(t *testing.T, library string, got result) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// checkVectors: those of two texts and, by Ollama's older call, of one; and where
+// the provider has none, an error that says so.
+func checkVectors(t *testing.T, library string, got result, has bool) {
+	t.Helper()
+	want := map[string]int{"ollama": 3, "openai": 2}[library]
+	if want == 0 {
+		return
+	}
+	if !has {
+		if no := got.Unfit; no == nil || no.Status != 404 || !strings.Contains(no.Message, "has nothing like") {
+			t.Errorf("of what has no vectors: %+v, %v", no, got.Vectors)
+		}
+		return
+	}
+	if len(got.Vectors) != want || slices.Min(got.Vectors) < 2 || got.Unfit != nil {
+		t.Errorf("vectors %v, want %d; %+v", got.Vectors, want, got.Unfit)
+	}
+}
+
+// looked is a server behind one that counts how often it is shown the picture.
+func looked(t *testing.T, real string) (string, *atomic.Int64) {
+	t.Helper()
+	to, err := url.Parse(real)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pictures atomic.Int64
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	proxy.FlushInterval = -1
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body) // one that is cut is no JSON
+		if bytes.Contains(body, []byte(picture)) {
+			pictures.Add(1)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL, &pictures
+}
+
+// picture is the one dot that all clients send.
+const picture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 func run(t *testing.T, program []string, library string, routers []*routed) []result {
 	t.Helper()

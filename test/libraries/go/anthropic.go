@@ -35,6 +35,13 @@ func ofAnthropic(ctx context.Context, base string, out *result) error {
 		return err
 	}
 	out.Count = count.InputTokens
+	look := ask
+	look.Messages = []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewImageBlockBase64("image/png", picture), anthropic.NewTextBlock("hi"))}
+	seen, err := c.Messages.New(ctx, look)
+	if err != nil {
+		return err
+	}
+	out.Seen = seen.Content[0].Text
 	ask.Model = "rogue"
 	ask.Tools = []anthropic.ToolUnionParam{{OfTool: &anthropic.ToolParam{Name: "exec", Description: anthropic.String("run"), InputSchema: anthropic.ToolInputSchemaParam{Properties: schema["properties"]}}}}
 	called, err := c.Messages.New(ctx, ask)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"strings"
 
@@ -36,6 +37,16 @@ func ofGemini(ctx context.Context, base string, out *result) error {
 		return err
 	}
 	out.Count = int64(count.TotalTokens)
+	raw, err := base64.StdEncoding.DecodeString(picture)
+	if err != nil {
+		return err
+	}
+	look := genai.NewContentFromParts([]*genai.Part{genai.NewPartFromText("hi"), genai.NewPartFromBytes(raw, "image/png")}, genai.RoleUser)
+	seen, err := c.Models.GenerateContent(ctx, "tiny", []*genai.Content{look}, nil)
+	if err != nil {
+		return err
+	}
+	out.Seen = seen.Text()
 	tools := []*genai.Tool{{FunctionDeclarations: []*genai.FunctionDeclaration{{Name: "exec", Description: "run", ParametersJsonSchema: schema}}}}
 	called, err := c.Models.GenerateContent(ctx, "rogue", hi, &genai.GenerateContentConfig{Tools: tools})
 	if err != nil {

@@ -21,6 +21,9 @@ type result struct {
 	Running   bool     `json:"running,omitempty"`
 	Version   string   `json:"version,omitempty"`
 	Count     int64    `json:"count,omitempty"`
+	Seen      string   `json:"seen"`
+	Vectors   []int    `json:"vectors,omitempty"` // how many numbers there are in each
+	Unfit     *refused `json:"unfit,omitempty"`   // why there are none
 	Refused   *refused `json:"refused"`
 }
 
@@ -47,6 +50,11 @@ type refused struct {
 }
 
 const key = "the-agents-own"
+
+const (
+	picture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+	address = "data:image/png;base64," + picture
+)
 
 var schema = map[string]any{"type": "object", "properties": map[string]any{"command": map[string]any{"type": "string"}}}
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -52,7 +53,44 @@ func ofOllama(ctx context.Context, base string, out *result) error {
 	if err != nil {
 		return err
 	}
+	if err := seenByOllama(ctx, c, out); err != nil {
+		return err
+	}
 	return aboutOllama(ctx, c, messages, out)
+}
+
+func seenByOllama(ctx context.Context, c *api.Client, out *result) error {
+	raw, err := base64.StdEncoding.DecodeString(picture)
+	if err != nil {
+		return err
+	}
+	whole := false
+	ask := &api.ChatRequest{Model: "tiny", Messages: []api.Message{{Role: "user", Content: "hi", Images: []api.ImageData{raw}}}, Stream: &whole}
+	err = c.Chat(ctx, ask, func(r api.ChatResponse) error {
+		out.Seen = r.Message.Content
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	two, err := c.Embed(ctx, &api.EmbedRequest{Model: "tiny", Input: []string{"a", "b"}})
+	var no api.StatusError
+	if errors.As(err, &no) {
+		out.Unfit = &refused{no.StatusCode, no.ErrorMessage}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	one, err := c.Embeddings(ctx, &api.EmbeddingRequest{Model: "tiny", Prompt: "a"})
+	if err != nil {
+		return err
+	}
+	for _, v := range two.Embeddings {
+		out.Vectors = append(out.Vectors, len(v))
+	}
+	out.Vectors = append(out.Vectors, len(one.Embedding))
+	return nil
 }
 
 func aboutOllama(ctx context.Context, c *api.Client, messages []api.Message, out *result) error {

@@ -27,6 +27,21 @@ func ofOpenAI(ctx context.Context, base string, out *result) error {
 	if stream.Err() != nil {
 		return stream.Err()
 	}
+	look := ask
+	look.Messages = []openai.ChatCompletionMessageParamUnion{openai.UserMessage([]openai.ChatCompletionContentPartUnionParam{
+		openai.TextContentPart("hi"), openai.ImageContentPart(openai.ChatCompletionContentPartImageImageURLParam{URL: address}),
+	})}
+	seen, err := c.Chat.Completions.New(ctx, look)
+	if err != nil {
+		return err
+	}
+	out.Seen = seen.Choices[0].Message.Content
+	two, err := c.Embeddings.New(ctx, openai.EmbeddingNewParams{Model: "tiny", Input: openai.EmbeddingNewParamsInputUnion{OfArrayOfStrings: []string{"a", "b"}}})
+	if out.Unfit = refusedByOpenAI(err); err == nil {
+		for _, d := range two.Data {
+			out.Vectors = append(out.Vectors, len(d.Embedding))
+		}
+	}
 	models, err := c.Models.List(ctx)
 	if err != nil {
 		return err
@@ -76,6 +91,15 @@ func ofResponses(ctx context.Context, base string, out *result) error {
 	if stream.Err() != nil {
 		return stream.Err()
 	}
+	look := ask
+	look.Input = responses.ResponseNewParamsInputUnion{OfInputItemList: responses.ResponseInputParam{responses.ResponseInputItemParamOfMessage(responses.ResponseInputMessageContentListParam{
+		responses.ResponseInputContentParamOfInputText("hi"), {OfInputImage: &responses.ResponseInputImageParam{Detail: "auto", ImageURL: openai.String(address)}},
+	}, "user")}}
+	seen, err := c.Responses.New(ctx, look)
+	if err != nil {
+		return err
+	}
+	out.Seen = seen.OutputText()
 	ask.Model = "rogue"
 	ask.Tools = []responses.ToolUnionParam{{OfFunction: &responses.FunctionToolParam{Name: "exec", Description: openai.String("run"), Parameters: schema}}}
 	called, err := c.Responses.New(ctx, ask)

@@ -7,6 +7,8 @@ import sys
 SCHEMA = {"type": "object", "properties": {"command": {"type": "string"}}}
 MESSAGES = [{"role": "user", "content": "hi"}]
 OPENAI_TOOL = {"type": "function", "function": {"name": "exec", "description": "run", "parameters": SCHEMA}}
+PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+ADDRESS = "data:image/png;base64," + PICTURE
 URL, out = "", {}
 
 
@@ -22,6 +24,14 @@ def failing(call, kind, told):
         out["refused"] = dict(zip(("status", "message"), told(e)))
 
 
+def vectors(call, kind, told):
+    """How many numbers there are in each, or why there are none."""
+    try:
+        out["vectors"] = [len(v) for v in call()]
+    except kind as e:
+        out["unfit"] = dict(zip(("status", "message"), told(e)))
+
+
 def of_ollama():
     import ollama
 
@@ -30,6 +40,9 @@ def of_ollama():
     out["stream"] = gathered(p.message.content for p in o.chat(model="tiny", messages=MESSAGES, stream=True))
     called = o.chat(model="rogue", messages=MESSAGES, tools=[OPENAI_TOOL]).message.tool_calls[0].function
     out["tool"] = {"name": called.name, "arguments": dict(called.arguments)}
+    out["seen"] = o.chat(model="tiny", messages=[{**MESSAGES[0], "images": [PICTURE]}]).message.content
+    both = lambda: [*o.embed(model="tiny", input=["a", "b"]).embeddings, o.embeddings(model="tiny", prompt="a").embedding]
+    vectors(both, ollama.ResponseError, lambda e: (e.status_code, e.error))
     out["generated"] = o.generate(model="tiny", prompt="hi").response
     out["models"] = [m.model for m in o.list().models]
     out["shown"] = o.show("tiny").capabilities
@@ -47,6 +60,10 @@ def of_openai():
     out["stream"] = gathered(p.choices[0].delta.content for p in stream if p.choices)
     called = make(model="rogue", messages=MESSAGES, tools=[OPENAI_TOOL]).choices[0].message.tool_calls[0].function
     out["tool"] = {"name": called.name, "arguments": json.loads(called.arguments)}
+    content = [{"type": "text", "text": "hi"}, {"type": "image_url", "image_url": {"url": ADDRESS}}]
+    out["seen"] = make(model="tiny", messages=[{"role": "user", "content": content}]).choices[0].message.content
+    both = lambda: [d.embedding for d in o.embeddings.create(model="tiny", input=["a", "b"]).data]
+    vectors(both, openai.APIStatusError, lambda e: (e.status_code, e.message))
     out["models"] = [m.id for m in o.models.list()]
     failing(lambda: make(model="gone", messages=MESSAGES), openai.APIStatusError, lambda e: (e.status_code, e.message))
 
@@ -64,6 +81,8 @@ def of_responses():
     with o.responses.stream(model="rogue", input="hi", tools=[tool]) as stream:
         called = next(i for i in stream.get_final_response().output if i.type == "function_call")
     out["tool"] = {"name": called.name, "arguments": json.loads(called.arguments)}
+    content = [{"type": "input_text", "text": "hi"}, {"type": "input_image", "image_url": ADDRESS, "detail": "auto"}]
+    out["seen"] = o.responses.create(model="tiny", input=[{"role": "user", "content": content}]).output_text
     failing(lambda: o.responses.create(model="gone", input="hi"), openai.APIStatusError, lambda e: (e.status_code, e.message))
 
 
@@ -78,6 +97,8 @@ def of_anthropic():
     with a.messages.stream(model="rogue", max_tokens=100, messages=MESSAGES, tools=[tool]) as stream:
         called = next(b for b in stream.get_final_message().content if b.type == "tool_use")
     out["tool"] = {"name": called.name, "arguments": called.input}
+    content = [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PICTURE}}, {"type": "text", "text": "hi"}]
+    out["seen"] = a.messages.create(model="tiny", max_tokens=100, messages=[{"role": "user", "content": content}]).content[0].text
     out["models"] = [m.id for m in a.models.list()]
     out["count"] = a.messages.count_tokens(model="tiny", messages=MESSAGES).input_tokens
     failing(lambda: a.messages.create(model="gone", max_tokens=100, messages=MESSAGES), anthropic.APIStatusError, lambda e: (e.status_code, e.message))
@@ -95,6 +116,8 @@ def of_gemini():
     out["stream"] = gathered(p.text for p in g.models.generate_content_stream(model="tiny", contents="hi"))
     called = make(model="rogue", contents="hi", config=config).function_calls[0]
     out["tool"] = {"name": called.name, "arguments": called.args}
+    parts = [{"text": "hi"}, {"inline_data": {"mime_type": "image/png", "data": PICTURE}}]
+    out["seen"] = make(model="tiny", contents=[{"role": "user", "parts": parts}]).text
     out["models"] = [m.name.replace("models/", "") for m in g.models.list()]
     out["count"] = g.models.count_tokens(model="tiny", contents="hi").total_tokens
     failing(lambda: make(model="gone", contents="hi"), errors.APIError, lambda e: (e.code, e.message))
