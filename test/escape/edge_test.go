@@ -65,10 +65,15 @@ func (e *edge) leave() {
 	e.open = nil
 }
 
+// remembered is more than any case makes; a flood is not kept whole.
+const remembered = 4096
+
 func (e *edge) saw(what string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.seen = append(e.seen, what)
+	if len(e.seen) < remembered {
+		e.seen = append(e.seen, what)
+	}
 	close(e.more)
 	e.more = make(chan struct{})
 }
