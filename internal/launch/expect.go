@@ -85,16 +85,6 @@ func (e *Expected) Start(ctx context.Context, s spec.Spec) (*Box, error) {
 	return b, nil
 }
 
-// StartAnd is Start, and asks for c when the walls are proved; what serves it
-// can be made meanwhile.
-func (e *Expected) StartAnd(ctx context.Context, s spec.Spec, c spec.Command) (*Box, *Ordered, error) {
-	b, err := e.Start(ctx, s)
-	if err != nil {
-		return nil, nil, err
-	}
-	return b, b.order(c), nil
-}
-
 // Close ends an init that Start was not called for; after Start it does
 // nothing.
 func (e *Expected) Close() {

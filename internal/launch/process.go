@@ -57,6 +57,10 @@ type Ordered struct {
 	err    error
 }
 
+// Order asks for c as Run does, and returns at once: what serves it can be made
+// while it starts.
+func (b *Box) Order(c spec.Command) *Ordered { return b.order(c) }
+
 func (b *Box) order(c spec.Command, program ...int) *Ordered {
 	o := &Ordered{p: &Process{box: b, done: make(chan struct{})}, tty: c.TTY}
 	o.id, o.answer, o.err = b.post(spec.Message{Op: spec.OpRun, Command: &c}, o.p, program...)

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -107,13 +106,31 @@ func (k *once) passSignals(ctx context.Context, from <-chan os.Signal) {
 		case <-ctx.Done():
 			return
 		case s := <-from:
-			if p := k.running.Load(); p != nil {
+			if p := k.runningOrStop(); p != nil {
 				_ = p.Signal(s.(syscall.Signal)) // one that has ended needs none
-			} else {
-				k.stop()
 			}
 		}
 	}
+}
+
+// runningOrStop is the command, if it runs; if not it never will.
+func (k *once) runningOrStop() *launch.Process {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.running == nil {
+		k.stop()
+	}
+	return k.running
+}
+
+// runs makes p the command that runs, unless ctx, that of stop, has ended.
+func (k *once) runs(ctx context.Context, p *launch.Process) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if ctx.Err() == nil {
+		k.running = p
+	}
+	return ctx.Err()
 }
 
 func oncePolicy(file string) (*policy.Policy, error) {
@@ -131,14 +148,14 @@ type once struct {
 	stop    context.CancelFunc
 	all     sync.WaitGroup
 	// silent, when closed, ends the answering of refused calls.
-	silent  *os.File
-	running atomic.Pointer[launch.Process] // once it does
+	silent *os.File
 	// alone says that nothing of the command is left inside.
 	alone bool
 	// trust is the folder of certificates; "" for none.
 	trust string
 
 	mu      sync.Mutex
+	running *launch.Process      // once it does; protected by mu
 	refused map[refusal]*counted // protected by mu
 	order   []*counted           // protected by mu
 }
@@ -167,9 +184,15 @@ func (k *once) start(ctx context.Context, o Once, rules *policy.Policy, dir stri
 	if err != nil {
 		return err
 	}
-	if k.box, k.ordered, err = o.Begun.StartAnd(ctx, s, o.command()); err != nil {
+	if k.box, err = o.Begun.Start(ctx, s); err != nil {
 		return err
 	}
+	for _, h := range k.box.Sockets() {
+		if h.Use == spec.Refused {
+			forgetProof(h.File) // before anything else can be refused
+		}
+	}
+	k.ordered = k.box.Order(o.command())
 	k.gate = egress.New(egress.Config{
 		Policy: func() *policy.Policy { return rules },
 		Record: onceEvents{k},
@@ -182,11 +205,6 @@ func (k *once) start(ctx context.Context, o Once, rules *policy.Policy, dir stri
 		Leaf:     leaf,
 		Secret:   o.Secret,
 	})
-	for _, h := range k.box.Sockets() {
-		if h.Use == spec.Refused {
-			forgetProof(h.File) // before anything else can be refused
-		}
-	}
 	return nil
 }
 
@@ -267,7 +285,9 @@ func (k *once) run(ctx context.Context, o Once) (int, error) {
 		return 0, err
 	}
 	defer p.Close()
-	k.running.Store(p)
+	if err := k.runs(ctx, p); err != nil {
+		return 0, err
+	}
 	code, sig, err := session.Attach(p, o.TTY, os.Stdin, os.Stdout, os.Stderr)
 	k.alone = p.Alone()
 	if sig != 0 {

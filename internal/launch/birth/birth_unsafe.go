@@ -91,6 +91,9 @@ func Begin(o Options) *Child {
 		c.Program = program.Init()
 	}
 	if err := c.prepare(); err != nil {
+		if o.Program == nil {
+			c.Program.Fill(nil) // nobody else does, and Close waits for that
+		}
 		c.fail(Prepare, err)
 		return c
 	}
