@@ -45,7 +45,7 @@ func Run(args []string) int {
 		return say.Fail(voice.Err, a.notify(args[2:]))
 	}
 	if c, rest, ok := a.quick(args[1:]); ok {
-		return say.Fail(voice.Err, quick.Alone(c, rest))
+		return say.Fail(voice.Err, quick.Alone(c, rest, args[1]))
 	}
 	return a.runTree(args[1:])
 }

@@ -12,6 +12,7 @@ package quick
 import (
 	"context"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -65,12 +66,22 @@ func execBegun(fd int) error {
 	return Ended(session.ExecHere(context.Background(), conn, got, os.Stdin, os.Stdout, os.Stderr))
 }
 
-// Alone runs one command outside the tree.
-func Alone(c *cobra.Command, args []string) error {
-	c.SilenceErrors, c.SilenceUsage = true, true
-	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return say.Misused("nemoclaw --help", "%s: %w", c.Name(), err)
+// Alone runs one command outside the tree: nemoclaw, the words of path, c and
+// args. It stands where it stands in the tree, so that its errors are the same,
+// and that no argument is taken for one of the words that a root has
+// ("completion").
+func Alone(c *cobra.Command, args []string, path ...string) error {
+	root := &cobra.Command{Use: "nemoclaw", SilenceErrors: true, SilenceUsage: true}
+	above := root
+	for _, word := range path {
+		next := &cobra.Command{Use: word}
+		above.AddCommand(next)
+		above = next
+	}
+	above.AddCommand(c)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return say.Misused(c.CommandPath()+" --help", "%s: %w", c.CommandPath(), err)
 	})
-	c.SetArgs(args)
-	return Usage(c.ExecuteContext(context.Background()))
+	root.SetArgs(slices.Concat(path, []string{c.Name()}, args))
+	return Usage(root.ExecuteContext(context.Background()))
 }
