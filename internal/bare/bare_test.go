@@ -93,17 +93,22 @@ func TestAppended(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	var b [1]byte
-	l := &List{}
-	l.Must(unix.SYS_READ, r.Fd(), uintptr(unsafe.Pointer(&b)), 1).Least(1)
+	l := &struct {
+		List
+		word [1]byte // with the list, and so not on the stack
+	}{}
+	l.Must(unix.SYS_READ, r.Fd(), uintptr(unsafe.Pointer(&l.word)), 1).Least(1)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	pid, err := Start(l, 0, 0)
+	pid, err := Start(&l.List, 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
+	}
+	if grown(10_000) != 10_000 { // the list stays where it is when our stack moves
+		t.Fatal("cannot count")
 	}
 	l.Must(unix.SYS_EXIT_GROUP, 9)
 	w.Write([]byte{1})
@@ -112,6 +117,16 @@ func TestAppended(t *testing.T) {
 	if _, err := syscall.Wait4(pid, &ws, 0, nil); err != nil || ws.ExitStatus() != 9 {
 		t.Errorf("%v, %v", ws, err)
 	}
+}
+
+// grown needs n frames.
+//
+//go:noinline
+func grown(n int) int {
+	if n == 0 {
+		return 0
+	}
+	return grown(n-1) + 1
 }
 
 func TestExecute(t *testing.T) {

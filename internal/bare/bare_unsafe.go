@@ -36,7 +36,8 @@ type Call struct {
 const most = 256
 
 // List is a process to be. It must be kept until the process has ended, or
-// has executed something else.
+// has executed something else; and what its calls point to with it, off the
+// stack: in one structure with it, say.
 type List struct {
 	n      uintptr // of calls
 	failed uintptr // the call that gave too little, counted from 1
@@ -123,9 +124,8 @@ func Start(l *List, flags uintptr, cgroup int) (pid int, err error) {
 }
 
 // start makes system call nr, which must be clone or clone3. Its child makes
-// the calls of l and ends; it does not return.
-//
-//go:noescape
+// the calls of l and ends; it does not return. That l escapes to where the
+// compiler cannot see keeps it off the stack, which moves.
 func start(nr, a1, a2 uintptr, l *List) int
 
 func mask(to, before *uint64) syscall.Errno {
