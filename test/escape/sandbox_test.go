@@ -87,8 +87,8 @@ func (s *sandbox) run(t *testing.T, argv ...string) (string, error) {
 	defer stop()
 	p.Stdin().Close()
 	said := make(chan []byte)
-	go func() { b, _ := io.ReadAll(p.Stderr()); said <- b }()
-	out, _ := io.ReadAll(p.Stdout())
+	go func() { said <- begun(p.Stderr()) }()
+	out := begun(p.Stdout())
 	out = bytes.Join([][]byte{out, <-said}, nil)
 	code, sig, err := p.Wait()
 	switch {
@@ -100,6 +100,13 @@ func (s *sandbox) run(t *testing.T, argv ...string) (string, error) {
 		return string(out), ended{"failed"}
 	}
 	return string(out), nil
+}
+
+// begun reads r to its end and keeps how it began: a flood is not kept whole.
+func begun(r io.Reader) []byte {
+	b, _ := io.ReadAll(io.LimitReader(r, 8<<20))
+	_, _ = io.Copy(io.Discard, r) // it ends with the program
+	return b
 }
 
 type ended struct{ how string }
