@@ -41,7 +41,8 @@ func (r *recent) find(want string, spawner int) (p spec.Program, ok bool) {
 	if r.dir == 0 || spawner != r.spawner || !r.holds(want) || !r.alone(want, spawner) || !r.same() {
 		return spec.Program{}, false
 	}
-	return r.program, true
+	to, err := r.link(r.fds, r.fd) // still: see stillHolds
+	return r.program, err == nil && to == want
 }
 
 // holds looks at the descriptor that the last one had, and then at the newest.

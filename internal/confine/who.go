@@ -62,10 +62,19 @@ func (in *inside) who(m spec.Message, last *recent, quick bool) (p spec.Program,
 	if pid > 1 {
 		p, ok = program(pid)
 	}
-	if !ok {
+	if !ok || want != "" && !stillHolds(pid, want) {
 		err = errUnknown
 	}
 	return p, want, err
+}
+
+// stillHolds is asked once it is known what the process is. To find it takes a
+// while, and meanwhile it may have given the socket away and executed something
+// else, or its number may be another's.
+func stillHolds(pid int, want string) bool {
+	budget := math.MaxInt
+	has, err := holds(pid, want, &budget)
+	return has && err == nil
 }
 
 // errUnknown means that the holder cannot be told.

@@ -3,6 +3,8 @@ package launch
 import (
 	"bufio"
 	"net"
+	"path"
+	"strings"
 	"testing"
 
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
@@ -36,6 +38,69 @@ s = socket.create_connection(("203.0.113.5", 80))
 for _ in range(100): subprocess.run(["true"])
 print("done")'`)
 	s.isTold(c, func() { _, _ = bufio.NewReader(p.Stdout()).ReadString('\n') })
+}
+
+// Nobody passes for another program by executing that one while it is looked
+// for who has the connection; a queue has it meanwhile.
+func TestWhoExecutesSomethingElse(t *testing.T) {
+	s := up(t)
+	s.needs("python3")
+	p, c := s.connected(`exec python3 -c 'import os, random, socket, time
+s = socket.create_connection(("203.0.113.5", 80))
+lend, borrow = socket.socketpair()
+for _ in range(5): socket.send_fds(lend, [b"x"], [s.fileno()])
+s.close()
+turns = []
+for _ in range(5):
+    r, w = os.pipe()
+    if os.fork() == 0:
+        os.read(r, 1)
+        fd = socket.recv_fds(borrow, 1, 1)[1][0]
+        os.set_inheritable(fd, False)
+        time.sleep(random.uniform(.2, .4))
+        os.execv("/bin/sleep", ["sleep", ".1"])
+    turns.append(w)
+ready, tell = os.pipe()
+for _ in range(16): # looking at these takes a while
+    if os.fork() == 0:
+        for _ in range(900): os.dup(0)
+        os.write(tell, b"x")
+        time.sleep(60)
+for _ in range(16): os.read(ready, 1)
+print("ready", flush=True)
+for w in turns:
+    os.write(w, b"x")
+    os.wait()
+print("done", flush=True)'`)
+	said := bufio.NewReader(p.Stdout())
+	if line, err := said.ReadString('\n'); line != "ready\n" {
+		t.Fatal(line, err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = said.ReadString('\n')
+	}()
+	found := map[string]int{}
+	for going := true; going; {
+		select {
+		case <-done:
+			going = false
+		default:
+		}
+		q, ok := s.Who(t.Context(), addrPort(c.RemoteAddr()), addrPort(c.LocalAddr()))
+		if ok {
+			found[path.Base(q.Exe)]++
+		}
+	}
+	for name := range found {
+		if !strings.HasPrefix(name, "python3") {
+			t.Errorf("found %v", found)
+		}
+	}
+	if len(found) == 0 {
+		t.Error("nobody was ever found")
+	}
 }
 
 // connected runs a script that connects, and accepts that.
