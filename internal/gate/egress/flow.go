@@ -173,13 +173,16 @@ func (f *flow) misplaced() string {
 		return "the connection has no destination"
 	case a.IsLoopback() || a.IsUnspecified():
 		return "the sandbox's own loopback does not lead here"
-	case f.g.cfg.GatePort != 0 && f.to.Port() == f.g.cfg.GatePort:
+	case f.g.isOwn(policy.Port(f.to.Port())):
 		return "this port is the gate's own"
 	case mine && f.request.Host == "":
 		return "no name has this address"
 	}
 	return ""
 }
+
+// isOwn: this is the port of the transparent listeners.
+func (g *Gate) isOwn(p policy.Port) bool { return p != 0 && p == policy.Port(g.cfg.GatePort) }
 
 // join makes out the other end. It fails where the flow was cut meanwhile, or
 // where a reload came between the verdict and here.

@@ -122,7 +122,7 @@ func New(cfg Config) *Gate {
 	}
 	g.ctx, g.stop = context.WithCancel(context.Background())
 	g.reader = newReader(g)
-	g.naming = &questions{g: g, open: map[uint64]inquiry{}}
+	g.naming = newQuestions(g)
 	g.loop, g.broken = newLoop(g)
 	return g
 }
@@ -223,12 +223,6 @@ func takeListener(l *net.TCPListener) (fd int, err error) {
 		}
 	})
 	return fd, errors.Join(inner, err)
-}
-
-func closeEnd(c *net.TCPConn) {
-	if c != nil {
-		c.Close()
-	}
 }
 
 func closeNow(c net.Conn) {

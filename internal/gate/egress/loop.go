@@ -166,7 +166,7 @@ func (l *loop) see(e *unix.EpollEvent) {
 	} else if d := l.doors[number]; d != nil {
 		l.accept(d)
 	} else if number == lineNumber && l.g.naming.hear() {
-		_ = unix.EpollCtl(l.epoll, unix.EPOLL_CTL_DEL, l.g.cfg.Line.Descriptor(), nil) // init is gone, and all inside with it
+		_ = unix.EpollCtl(l.epoll, unix.EPOLL_CTL_DEL, l.g.cfg.Line.Descriptor(), nil)
 	}
 }
 
@@ -211,8 +211,7 @@ func (l *loop) rest() (over bool) {
 	}
 	for number, d := range l.doors {
 		if !d.until.IsZero() && !time.Now().Before(d.until) {
-			d.until = time.Time{}
-			_ = l.watch(d.fd, number, unix.EPOLLIN)
+			l.reopen(number, d)
 		}
 	}
 	if len(l.flows) > 0 {
@@ -322,6 +321,16 @@ func (l *loop) accept(d *door) {
 	}
 }
 
+// reopen ends the pause of a door, or goes on with it: the watches of one user
+// are counted together (epoll(7), max_user_watches), and an agent may have taken
+// them all for a moment.
+func (l *loop) reopen(number uint64, d *door) {
+	d.until = time.Time{}
+	if l.watch(d.fd, number, unix.EPOLLIN) != nil {
+		d.until = time.Now().Add(d.pause)
+	}
+}
+
 // take serves a connection on the quick road where that is possible, else as a
 // flow.
 func (l *loop) take(fd int, from netip.AddrPort) {
@@ -331,17 +340,20 @@ func (l *loop) take(fd int, from netip.AddrPort) {
 	}
 	if c := tcpConn(fd); c != nil {
 		l.g.take(c)
+		return
 	}
+	l.g.tally.record(Event{Kind: Network, Program: "unknown", Target: "any destination", Why: "the gate is out of descriptors"})
 }
 
 // tcpConn makes fd, which it takes over, one of Go's connections. Without a
-// descriptor for it there is none, and fd is closed.
+// descriptor for it there is none, and fd is reset.
 func tcpConn(fd int) *net.TCPConn {
 	f := os.NewFile(uintptr(fd), "connection")
+	defer f.Close()
 	c, err := net.FileConn(f) // duplicates it
-	f.Close()
 	tcp, ok := c.(*net.TCPConn)
 	if err != nil || !ok {
+		resetOnClose(fd)
 		return nil
 	}
 	return tcp

@@ -52,6 +52,17 @@ type questions struct {
 	last    uint64             // protected by mu
 	open    map[uint64]inquiry // protected by mu
 	lapsing *time.Timer        // runs while open is not empty; protected by mu
+
+	broken atomic.Bool   // nothing more will be heard on the line
+	beside chan struct{} // one token a question that Holder is asked
+}
+
+// mostBeside bounds the questions that Holder is asked at one time, since a
+// connection need not last as long as its question does.
+const mostBeside = 256
+
+func newQuestions(g *Gate) *questions {
+	return &questions{g: g, open: map[uint64]inquiry{}, beside: make(chan struct{}, mostBeside)}
 }
 
 type inquiry struct {
@@ -66,7 +77,7 @@ type inquiry struct {
 func (qs *questions) ask(n *naming, from, to netip.AddrPort, told func(holder), then func()) {
 	qs.g.served.Add(1)
 	q := inquiry{time.Now().Add(attributing), n, told, then}
-	if qs.g.cfg.Line != nil {
+	if qs.g.cfg.Line != nil && !qs.broken.Load() {
 		id := qs.put(q)
 		if err := qs.g.cfg.Line.Ask(id, from, to); err == nil {
 			return
@@ -75,13 +86,23 @@ func (qs *questions) ask(n *naming, from, to netip.AddrPort, told func(holder), 
 			return // it has lapsed
 		}
 	}
-	go func() {
-		ctx, stop := context.WithTimeout(qs.g.ctx, attributing)
-		defer stop()
-		var h holder
-		h.program, h.pid = qs.g.cfg.Holder(ctx, from, to)
-		qs.answerElsewhere(q, h)
-	}()
+	select {
+	case qs.beside <- struct{}{}:
+		go func() {
+			defer func() { <-qs.beside }()
+			qs.askHolder(q, from, to)
+		}()
+	default:
+		qs.answerElsewhere(q, holder{})
+	}
+}
+
+func (qs *questions) askHolder(q inquiry, from, to netip.AddrPort) {
+	ctx, stop := context.WithTimeout(qs.g.ctx, attributing)
+	defer stop()
+	var h holder
+	h.program, h.pid = qs.g.cfg.Holder(ctx, from, to)
+	qs.answerElsewhere(q, h)
 }
 
 func (qs *questions) put(q inquiry) (id uint64) {
@@ -104,11 +125,14 @@ func (qs *questions) take(id uint64) (q inquiry, mine bool) {
 }
 
 // hear takes the answer that has come; if there are more, the next event says
-// so. It runs on the loop's thread. over says that there will be no more.
+// so. It runs on the loop's thread. over says that there will be no more: from
+// then on Holder is asked.
 func (qs *questions) hear() (over bool) {
 	id, p, pid, err := qs.g.cfg.Line.Hear()
 	if err != nil {
-		return !errors.Is(err, unix.EAGAIN)
+		over = !errors.Is(err, unix.EAGAIN)
+		qs.broken.Store(over)
+		return over
 	}
 	if q, ok := qs.take(id); ok {
 		qs.answer(q, holder{p, pid})
@@ -142,17 +166,19 @@ func (qs *questions) answerElsewhere(q inquiry, h holder) {
 
 // lapse ends the questions that have been open for too long.
 func (qs *questions) lapse() {
-	now := time.Now()
+	now, next := time.Now(), attributing
 	var over []inquiry
 	qs.mu.Lock()
 	for id, q := range qs.open {
-		if !now.Before(q.until) {
-			over = append(over, q)
-			delete(qs.open, id)
+		if left := q.until.Sub(now); left > 0 {
+			next = min(next, left)
+			continue
 		}
+		over = append(over, q)
+		delete(qs.open, id)
 	}
 	if len(qs.open) > 0 {
-		qs.lapsing.Reset(attributing)
+		qs.lapsing.Reset(next)
 	} else {
 		qs.lapsing = nil
 	}

@@ -52,6 +52,7 @@ type fakeLine struct {
 	asked   chan uint64
 	answers chan answered
 	r, w    int // readable while there are answers
+	err     error
 }
 
 type answered struct {
@@ -83,6 +84,9 @@ func (l *fakeLine) answer(id uint64, p policy.Program, pid int) {
 func (l *fakeLine) Hear() (id uint64, p policy.Program, pid int, err error) {
 	if _, err := unix.Read(l.r, make([]byte, 1)); err != nil {
 		return 0, p, 0, err
+	}
+	if l.err != nil {
+		return 0, p, 0, l.err
 	}
 	a := <-l.answers
 	return a.id, a.p, a.pid, nil

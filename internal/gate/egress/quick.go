@@ -3,6 +3,7 @@ package egress
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"syscall"
 	"time"
@@ -88,7 +89,7 @@ func (l *loop) begin(fd int, from netip.AddrPort) (q *quick) {
 // isQuick says whether the policy lets r pass whoever asks, to the host's
 // loopback, with nothing that has to be read first.
 func (g *Gate) isQuick(r policy.Request) (v policy.Verdict, ok bool) {
-	if !r.Host.IsHostLoopback() || speaksFirst(r.Port) || r.Port == 53 || isForRouter(r) || g.cfg.Ready() != nil {
+	if !r.Host.IsHostLoopback() || speaksFirst(r.Port) || r.Port == 53 || g.isOwn(r.Port) || isForRouter(r) || g.cfg.Ready() != nil {
 		return v, false
 	}
 	p := g.policy()
@@ -130,7 +131,7 @@ func (q *quick) serve() {
 	q.l.flows[q.number] = q
 	q.l.open.Add(1)
 	defer q.recover()
-	const events = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff
+	const events = unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff
 	q.pass(program, false)
 	for side := range q.fds {
 		if q.gone {
@@ -159,7 +160,7 @@ func (q *quick) see(fromOutside bool, events uint32) {
 	if fromOutside {
 		side = outside
 	}
-	q.pass(side, events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0)
+	q.pass(side, events&(ends|unix.EPOLLPRI) != 0)
 }
 
 // recover ends a connection on which the gate fails.
@@ -174,8 +175,9 @@ func (q *quick) recover() {
 
 // pass reads what one side has said and passes it on. Events tell of changes
 // alone, so it reads until there is no more: a read that did not fill its room
-// has emptied the socket, unless an end follows (epoll(7)).
-func (q *quick) pass(side int, ended bool) {
+// has emptied the socket, unless more follows: an end (epoll(7)), or what stands
+// behind urgent data, where each read stops (tcp(7)).
+func (q *quick) pass(side int, follows bool) {
 	if side == outside && !q.isNamed() {
 		return
 	}
@@ -184,7 +186,7 @@ func (q *quick) pass(side int, ended bool) {
 		switch {
 		case n > 0:
 			q.say(side, q.l.room[:n])
-			if n < roomSize && !ended {
+			if n < roomSize && !follows {
 				return
 			}
 		case err == nil:
@@ -315,8 +317,11 @@ func (q *quick) handOver(do func(*flow)) {
 	in, out := tcpConn(q.fds[program]), tcpConn(q.fds[outside])
 	q.leave()
 	if in == nil || out == nil { // out of descriptors
-		closeEnd(in)
-		closeEnd(out)
+		for _, c := range []*net.TCPConn{in, out} {
+			if c != nil {
+				reset(c)
+			}
+		}
 		<-q.l.g.slots
 		return
 	}

@@ -21,8 +21,12 @@ func reset(c *net.TCPConn) {
 }
 
 func resetFD(fd int) {
-	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	resetOnClose(fd)
 	unix.Close(fd)
+}
+
+func resetOnClose(fd int) {
+	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 }
 
 // refuse records v and ends the connection. Who asks is found out first: there
