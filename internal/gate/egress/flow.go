@@ -29,6 +29,7 @@ type flow struct {
 	passed  int                          // how much at the beginning of pending is passed on already
 	opaque  bool                         // what the program says was judged already
 	back    []byte                       // read from outside and not passed on yet
+	ended   [2]bool                      // whether the end of a side is passed on already
 	tell    func()                       // records that it was allowed, at most once
 	grants  []func(through bool)         // of the operator's, told once whether the connection got through
 

@@ -216,9 +216,7 @@ func (q *quick) say(side int, b []byte) {
 	q.pending = append(q.pending, b...)
 	switch look(q.pending) {
 	case looksOther:
-		q.opaque = true
-		b, q.pending = q.pending[q.passed:], nil
-		q.write(side, b)
+		q.write(side, q.judged())
 	case unclear: // no server acts on the first half of a first line
 		n := q.send(outside, q.pending[q.passed:])
 		if q.passed += n; q.passed < len(q.pending) {
@@ -227,6 +225,13 @@ func (q *quick) say(side int, b []byte) {
 	default:
 		q.handOver((*flow).resume)
 	}
+}
+
+// judged: what the program says is looked at no more. It gives what was held back.
+func (q *quick) judged() (rest []byte) {
+	rest = q.pending[q.passed:]
+	q.opaque, q.pending, q.passed = true, nil, 0
+	return rest
 }
 
 // write passes on what nobody reads. Where that takes longer, or is much, the
@@ -264,7 +269,7 @@ func (q *quick) send(side int, b []byte) int {
 func (q *quick) end(side int) {
 	q.finish[side] = true
 	if side == program {
-		q.opaque, q.pending = true, nil // short, but whole
+		q.judged() // short, but whole
 	}
 	_ = unix.Shutdown(q.fds[1-side], unix.SHUT_WR) // who is gone altogether has said so on its own side
 	if q.finish[1-side] {
@@ -328,7 +333,7 @@ func (q *quick) handOver(do func(*flow)) {
 	f := newFlow(q.l.g, in)
 	f.request, f.grant, f.dialled, f.out = q.request, byRule, q.dialled, out
 	f.name, f.tell, f.opaque = q.name, func() {}, q.opaque
-	f.pending, f.passed = q.pending, q.passed
+	f.pending, f.passed, f.ended = q.pending, q.passed, q.finish
 	q.l.g.run(f, do)
 }
 

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -323,4 +324,57 @@ func TestQuickManyAndForgotten(t *testing.T) {
 	}
 	l.do(func() { l.swept = time.Time{}; l.sweep(time.Now().Add(idleTime + time.Minute)) })
 	n.awaitFlows(0)
+}
+
+// What began on the road, and was unclear at first, loses and repeats nothing
+// where the connection is handed over, whichever side has ended before.
+func TestQuickHandsOverWhatIsLeft(t *testing.T) {
+	much := bytes.Repeat([]byte("\x00much"), 2<<20)
+	for _, ended := range []string{"", "program", "server"} {
+		heard := make(chan []byte, 1)
+		var n *nearby
+		n = newNearby(t, func(c *net.TCPConn) {
+			_, _ = io.CopyN(c, c, 3)
+			if ended == "server" {
+				_ = c.CloseWrite()
+			}
+			if ended != "program" {
+				n.awaitHandOver() // nobody reads
+			}
+			all, _ := io.ReadAll(c)
+			heard <- all
+			_, _ = c.Write(much)
+		}, nil)
+		c := n.call()
+		_, err := io.WriteString(c, "abc") // may be a method
+		check(t, err)
+		_, err = io.ReadFull(c, make([]byte, 3))
+		check(t, err)
+		if ended != "program" {
+			_, err = c.Write(much)
+			check(t, err)
+		}
+		check(t, c.CloseWrite())
+		if all := <-heard; ended != "program" && !bytes.Equal(all, much) {
+			t.Errorf("%s ended: the server heard %d bytes: want %d", ended, len(all), len(much))
+		}
+		if ended == "program" {
+			n.awaitHandOver()
+		}
+		if all, err := io.ReadAll(c); err != nil || ended != "server" && !bytes.Equal(all, much) {
+			t.Errorf("%s ended: the program got %d bytes, %v: want %d", ended, len(all), err, len(much))
+		}
+		for _, e := range n.events.list() {
+			if e.Verdict != policy.Allow {
+				t.Errorf("%s ended: %+v", ended, e)
+			}
+		}
+	}
+}
+
+// awaitHandOver waits until the one connection has left the quick road.
+func (n *nearby) awaitHandOver() {
+	for n.isQuick() {
+		runtime.Gosched()
+	}
 }

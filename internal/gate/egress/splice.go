@@ -48,6 +48,9 @@ func (f *flow) oneWay(pass func() error) {
 
 // fromOutside passes on what outside says, once it is known who asked.
 func (f *flow) fromOutside() error {
+	if f.ended[outside] {
+		return nil
+	}
 	if _, err := f.in.Write(f.back); err != nil {
 		return err
 	}
@@ -65,6 +68,9 @@ func (f *flow) fromOutside() error {
 
 // toOutside passes on what the program says, as far as it may say it.
 func (f *flow) toOutside(first shape) error {
+	if f.ended[program] {
+		return nil
+	}
 	if !f.mustSpeak() && !f.opaque {
 		if !f.hasSpoken() {
 			f.tell()
