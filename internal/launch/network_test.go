@@ -232,6 +232,15 @@ func TestLineNeverBlocks(t *testing.T) {
 	if err := unix.Kill(s.PID(), unix.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	for { // until all its threads stand
+		err := unix.Waitid(unix.P_PID, s.PID(), nil, unix.WSTOPPED|unix.WNOWAIT, nil)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, unix.EINTR) {
+			t.Fatal(err)
+		}
+	}
 	nobody := netip.MustParseAddrPort("203.0.113.5:80")
 	err := error(nil)
 	for n := uint64(0); err == nil && n < 1<<20; n++ {
