@@ -68,6 +68,9 @@ func (s Sandbox) decode(data []byte) (Settings, error) {
 	if err == nil && set.Name != string(s.name) {
 		err = fmt.Errorf("name %q: want %q, as the folder's", set.Name, string(s.name))
 	}
+	if err == nil {
+		err = set.Limits.check()
+	}
 	if newer := (*Newer)(nil); errors.As(err, &newer) {
 		return Settings{}, newer
 	}

@@ -1,6 +1,10 @@
 package state
 
-import "time"
+import (
+	"fmt"
+	"math"
+	"time"
+)
 
 // Settings is sandbox.yaml: what was decided when the sandbox was created.
 // Nothing in it changes without a rebuild; its digest is kept with the active
@@ -56,7 +60,8 @@ type Mount struct {
 	ReadOnly bool   `yaml:"read_only,omitempty"`
 }
 
-// Limits are the sandbox's shares of the machine; 0 is no limit of ours.
+// Limits are the sandbox's shares of the machine; 0 is no limit of ours, and less
+// than 0 is refused.
 type Limits struct {
 	MemoryBytes int64   `yaml:"memory_bytes"`
 	Pids        int     `yaml:"pids"`
@@ -72,6 +77,22 @@ type Limits struct {
 	// Connections is how many may be open at one time, those to the router not
 	// counted. 0 is the default, 1024.
 	Connections int `yaml:"connections,omitempty"`
+}
+
+// check refuses what is no limit and might be taken for none.
+func (l Limits) check() error {
+	for _, x := range []struct {
+		name string
+		is   float64
+	}{
+		{"memory_bytes", float64(l.MemoryBytes)}, {"pids", float64(l.Pids)}, {"cpus", l.CPUs}, {"tmp_bytes", float64(l.TmpBytes)},
+		{"disk_reserve_bytes", float64(l.DiskReserve)}, {"disk_bytes", float64(l.DiskBytes)}, {"connections", float64(l.Connections)},
+	} {
+		if !(x.is >= 0 && x.is <= math.MaxInt64) { // NaN is neither
+			return fmt.Errorf("limits: %s: %v: want 0, which is none of ours, or more", x.name, x.is)
+		}
+	}
+	return nil
 }
 
 // Ports are the host's loopback ports that lead inside.

@@ -254,6 +254,10 @@ func TestSettingsAreStrict(t *testing.T) {
 		"no version":         {"version: 1\n", "", "version 0"},
 		"a later version":    {"version: 1\n", "version: 2\nnew_key: 1\n", "version 2"},
 		"a word for version": {"version: 1\n", "version: one\n", "one"},
+		"a limit below 0":    {"pids: 1024", "pids: 1024\n  connections: -5", "connections: -5"},
+		"no limit by -1":     {"pids: 1024", "pids: 1024\n  disk_bytes: -1", "disk_bytes: -1"},
+		"a limit of nothing": {"pids: 1024", "pids: 1024\n  disk_reserve_bytes: -1", "disk_reserve_bytes: -1"},
+		"no number":          {"cpus: 1.5", "cpus: .nan", "cpus: NaN"},
 		"no YAML":            {"agent: ", "agent: [", "sandbox.yaml"},
 	} {
 		t.Run(name, func(t *testing.T) {
