@@ -14,7 +14,6 @@ var needs = []struct{ calls, by string }{
 	{"pread64 pwrite64", "SQLite, git, linkers: read and write at a place"},
 	{"preadv pwritev preadv2 pwritev2", "databases, libuv's fs"},
 	{"lseek", "stdio, interpreters"},
-	{"close_range", "Python's subprocess, glibc's posix_spawn"},
 	{"dup dup3", "shells' redirections"},
 	{"fcntl", "flags, locks and seals; stdio, SQLite, git"},
 	{"flock", "apt-like locks, cargo, Go's module cache"},

@@ -10,6 +10,11 @@ const (
 	// namespaces are the flags of clone(2) that make a new namespace.
 	namespaces = unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC |
 		unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
+	// thread is what a thread shares with its process, as far as init must see it.
+	thread = unix.CLONE_THREAD | unix.CLONE_FILES
+	// ofItsOwn: /proc/PID/fd, where init looks for who holds a connection, shows
+	// the descriptors of the first thread.
+	ofItsOwn = "no thread with descriptors of its own, which init would not see"
 	// creates are the flags with which open(2) looks at its mode at all.
 	creates = unix.O_CREAT | unix.O_TMPFILE&^unix.O_DIRECTORY
 	// raised are the mode bits that lend a file's owner to whoever runs it.
@@ -32,13 +37,20 @@ func creating() []Row {
 	return []Row{
 		{
 			"clone", unix.SYS_CLONE, Refuse,
-			[]Case{when(Allow, bits(0, namespaces|unix.CLONE_PARENT, 0))},
-			"no new namespace; no child that passes for the parent's own",
+			[]Case{
+				when(Allow, bits(0, namespaces|unix.CLONE_PARENT|unix.CLONE_THREAD, 0)),
+				when(Allow, bits(0, namespaces|unix.CLONE_PARENT|thread, thread)),
+			},
+			"no new namespace; no child that passes for the parent's own; " + ofItsOwn,
 		}, {
 			// CLONE_NEWTIME shares its bit with clone's exit signal.
 			"unshare", unix.SYS_UNSHARE, Refuse,
-			[]Case{when(Allow, bits(0, namespaces|unix.CLONE_NEWTIME, 0))},
-			"no new namespace",
+			[]Case{when(Allow, bits(0, namespaces|unix.CLONE_NEWTIME|unix.CLONE_FILES, 0))},
+			"no new namespace; " + ofItsOwn,
+		}, {
+			"close_range", unix.SYS_CLOSE_RANGE, Errno(unix.EINVAL),
+			[]Case{when(Allow, bits(2, unix.CLOSE_RANGE_UNSHARE, 0))},
+			ofItsOwn,
 		}, {
 			"personality", unix.SYS_PERSONALITY, Refuse,
 			[]Case{when(Allow, is(0, 0, linux32, word))},

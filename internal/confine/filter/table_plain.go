@@ -28,7 +28,7 @@ var byDescriptor = []call{
 	{"read", unix.SYS_READ}, {"write", unix.SYS_WRITE}, {"readv", unix.SYS_READV}, {"writev", unix.SYS_WRITEV},
 	{"pread64", unix.SYS_PREAD64}, {"pwrite64", unix.SYS_PWRITE64}, {"preadv", unix.SYS_PREADV}, {"pwritev", unix.SYS_PWRITEV},
 	{"preadv2", unix.SYS_PREADV2}, {"pwritev2", unix.SYS_PWRITEV2}, {"lseek", unix.SYS_LSEEK}, {"close", unix.SYS_CLOSE},
-	{"close_range", unix.SYS_CLOSE_RANGE}, {"dup", unix.SYS_DUP}, {"dup3", unix.SYS_DUP3}, {"fcntl", unix.SYS_FCNTL},
+	{"dup", unix.SYS_DUP}, {"dup3", unix.SYS_DUP3}, {"fcntl", unix.SYS_FCNTL},
 	{"flock", unix.SYS_FLOCK}, {"fsync", unix.SYS_FSYNC}, {"fdatasync", unix.SYS_FDATASYNC}, {"sync", unix.SYS_SYNC},
 	{"syncfs", unix.SYS_SYNCFS}, {"sync_file_range", unix.SYS_SYNC_FILE_RANGE}, {"ftruncate", unix.SYS_FTRUNCATE},
 	{"fallocate", unix.SYS_FALLOCATE}, {"fadvise64", unix.SYS_FADVISE64}, {"readahead", unix.SYS_READAHEAD},
