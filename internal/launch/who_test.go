@@ -36,7 +36,8 @@ func TestWhoWhileItStartsOthers(t *testing.T) {
 	p, c := s.connected(`exec python3 -c 'import socket, subprocess
 s = socket.create_connection(("203.0.113.5", 80))
 for _ in range(100): subprocess.run(["true"])
-print("done")'`)
+print("done", flush=True)
+s.recv(1)'`) // it holds the connection as long as it is asked about
 	s.isTold(c, func() { _, _ = bufio.NewReader(p.Stdout()).ReadString('\n') })
 }
 
