@@ -43,6 +43,25 @@ func TestQuickPassesWhatFollowsUrgentData(t *testing.T) {
 	}
 }
 
+// Who says byte by byte what may go on to be a request, for long, takes no time
+// of the thread that all share.
+func TestQuickEndsWhereItStaysUnclear(t *testing.T) {
+	n := newNearby(t, echoes, nil)
+	c := n.call()
+	for _, size := range []int{maxLine, 1} {
+		said := strings.Repeat("a", size)
+		_, err := io.WriteString(c, said)
+		check(t, err)
+		got := make([]byte, size)
+		if _, err := io.ReadFull(c, got); err != nil || string(got) != said {
+			t.Fatalf("got %d bytes, %v", len(got), err)
+		}
+		if quick := n.isQuick(); quick != (size == maxLine) {
+			t.Errorf("after %d bytes more: on the quick road %v", size, quick)
+		}
+	}
+}
+
 // The gate's own port leads nowhere, on every road.
 func TestQuickLeavesTheGatesPort(t *testing.T) {
 	n := newNearby(t, echoes, nil)

@@ -219,7 +219,7 @@ func (q *quick) say(side int, b []byte) {
 		q.write(side, q.judged())
 	case unclear: // no server acts on the first half of a first line
 		n := q.send(outside, q.pending[q.passed:])
-		if q.passed += n; q.passed < len(q.pending) {
+		if q.passed += n; q.passed < len(q.pending) || q.passed > maxLine { // each byte more has all be looked at again
 			q.handOver((*flow).resume)
 		}
 	default:
