@@ -27,6 +27,11 @@ func (f *flow) mustSpeak() bool { return speaksFirst(f.request.Port) || f.reads.
 // speaksFirst: on the ports of HTTP and TLS the program does.
 func speaksFirst(p policy.Port) bool { return p == 80 || p == 443 }
 
+// silent is the reason of who has ended, or waited too long, before it said
+// anything. HTTP clients connect on suspicion, and some connections they do not
+// need: nothing was refused to those.
+const silent = "it ended before it said anything"
+
 // firstBytes judges what a program says first where it must speak first. The
 // reason is empty where it may go on.
 func (f *flow) firstBytes() (s shape, why string) {
@@ -34,10 +39,12 @@ func (f *flow) firstBytes() (s shape, why string) {
 		return unclear, ""
 	}
 	s, err := f.listen(nil)
-	if err != nil {
+	switch {
+	case len(f.pending) == 0:
+		return s, silent
+	case err != nil:
 		return s, err.Error()
-	}
-	if s == looksOther {
+	case s == looksOther:
 		return s, fmt.Sprintf("what it sends is neither HTTP nor TLS, which port %d is for", f.to.Port())
 	}
 	return s, ""

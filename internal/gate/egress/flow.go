@@ -135,6 +135,11 @@ func (f *flow) connect(ctx context.Context) {
 	}
 	f.reads.Store(v.Reads)
 	first, why := f.firstBytes()
+	if why == silent {
+		f.record(policy.Verdict{Action: policy.Allow, Rule: v.Rule, Line: v.Line, Why: why})
+		f.close()
+		return
+	}
 	if why != "" {
 		f.refuse(policy.Verdict{Rule: v.Rule, Line: v.Line, Why: why})
 		return

@@ -200,6 +200,28 @@ func TestLookUpIsAbsoluteAndOnce(t *testing.T) {
 	}
 }
 
+// Clients open connections that they then do not need. Nothing was refused, and
+// nothing was looked up or reached for them.
+func TestWhoEndsWithoutAWordIsNotRefused(t *testing.T) {
+	b := newBench(t, github, nil)
+	half := b.dial("api.github.com", 443)
+	half.(*net.TCPConn).CloseWrite()
+	if got, err := io.ReadAll(half); len(got) != 0 || err != nil {
+		t.Errorf("%q, %v: want a plain end", got, err)
+	}
+	if e := b.events.await(t, to("api.github.com:443", policy.Allow)); e.Why != silent {
+		t.Errorf("event: %+v", e)
+	}
+	wrong := b.dial("api.github.com", 443)
+	io.WriteString(wrong, "x")
+	wrong.(*net.TCPConn).CloseWrite()
+	b.mustReset(wrong)
+	b.events.await(t, to("api.github.com:443", policy.Deny))
+	if q, got := b.world.Queries(), b.world.Arrivals(); len(q) != 0 || len(got) != 0 {
+		t.Errorf("left the host: %+v, %+v", q, got)
+	}
+}
+
 func TestOtherProtocolsAreRefusedWithAnEvent(t *testing.T) {
 	b := newBench(t, github, nil)
 	b.lookup("db.example")
