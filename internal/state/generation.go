@@ -264,10 +264,20 @@ func (s Sandbox) Settle() error {
 // was not finished has left behind.
 const journalName = ".switching"
 
-// leftBehind says whether data is what a switch cut short had still to replace.
+// leftBehind says whether data, of sandbox.yaml, is what a switch cut short had
+// still to replace. A file that was saved after the journal was written is the
+// operator's, even where the text is the same again.
 func (s Sandbox) leftBehind(data []byte) bool {
 	was, err := os.ReadFile(s.in(journalName))
-	return err == nil && strings.TrimSpace(string(was)) == digest(data)
+	if err != nil || strings.TrimSpace(string(was)) != digest(data) {
+		return false
+	}
+	journal, err := os.Stat(s.in(journalName))
+	if err != nil {
+		return false
+	}
+	settings, err := os.Stat(s.Settings())
+	return err == nil && !settings.ModTime().After(journal.ModTime())
 }
 
 func activate(dir string, n int) error {

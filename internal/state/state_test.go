@@ -240,6 +240,45 @@ func TestEditedSettings(t *testing.T) {
 	}
 }
 
+// TestSwitchCutShort: what a switch had still to replace is not in force, and no
+// edit; the same text, saved later, is one.
+func TestSwitchCutShort(t *testing.T) {
+	s := create(t, newHome(t), "demo")
+	set := settings()
+	set.Limits.Pids = 2048
+	g, err := s.NewGenerationOf(set, Note{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := os.ReadFile(s.Settings())
+	if err != nil {
+		t.Fatal(err)
+	}
+	journal := s.in(journalName)
+	if err := errors.Join(os.WriteFile(journal, []byte(digest(old)+"\n"), 0o600), activate(s.Dir(), g.Number)); err != nil {
+		t.Fatal(err)
+	}
+	if set, err := s.Load(); err != nil || set.Limits.Pids != 2048 {
+		t.Errorf("after the link: %+v, %v", set, err)
+	}
+	later := time.Now().Add(time.Second)
+	if err := errors.Join(os.WriteFile(s.Settings(), old, 0o600), os.Chtimes(s.Settings(), later, later)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Load(); !errors.As(err, new(*Edited)) {
+		t.Errorf("the old text, saved again: %v", err)
+	}
+	if set, err := s.LoadEdited(); err != nil || set.Limits.Pids != 1024 {
+		t.Errorf("what a rebuild starts from: %+v, %v", set, err)
+	}
+	if err := s.Settle(); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := os.ReadFile(s.Settings()); err != nil || string(now) != string(old) {
+		t.Errorf("settled over an edit: %q, %v", now, err)
+	}
+}
+
 func TestSettingsAreStrict(t *testing.T) {
 	s := create(t, newHome(t), "demo")
 	data, err := os.ReadFile(s.Settings())

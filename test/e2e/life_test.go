@@ -107,6 +107,16 @@ func TestEditedSettingsNeedARebuild(t *testing.T) {
 	if r := b.exec("curl", "-fsS", "https://api.github.com/"); r.code != 0 {
 		t.Errorf("the policy after a rebuild: %s", r)
 	}
+	b.save(b.file("sandbox.yaml"), settings+"# mine\n")
+	b.refuses(1, []string{"sandbox.yaml was edited", hint}, "box", "rollback")
+	if now := b.text(b.file("sandbox.yaml")); now != settings+"# mine\n" {
+		t.Errorf("a rollback over an edit: %s", now)
+	}
+	b.save(b.file("sandbox.yaml"), edited)
+	b.do("rollback")
+	if now := b.text(b.file("sandbox.yaml")); now != settings {
+		t.Errorf("after a rollback: %s", now)
+	}
 }
 
 func TestTwoSideBySide(t *testing.T) {

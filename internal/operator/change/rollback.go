@@ -71,8 +71,12 @@ func (r Return) Saved() string {
 
 // Rollback plans going back to generation number, or with 0 to the one before
 // the active one. With workspace, what the workspace was before the active one
-// was put in force comes back too.
+// was put in force comes back too. An edit of sandbox.yaml that is not in force
+// yet would be lost, so it is refused. Errors: *state.Edited.
 func (c Changer) Rollback(s state.Sandbox, number int, workspace bool) (Return, error) {
+	if _, err := s.Load(); err != nil {
+		return Return{}, fmt.Errorf("roll back: %w", err)
+	}
 	active, err := s.ActiveGeneration()
 	if err != nil {
 		return Return{}, err
