@@ -46,6 +46,7 @@ if [ "$want" = test ]; then
   need bwrap bubblewrap
   need capsh libcap2-bin
   need stress-ng stress-ng
+  need strace strace
   need javac default-jdk-headless
   need rustc cargo rustc
   need chromium chromium

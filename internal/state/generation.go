@@ -25,6 +25,7 @@ type Note struct {
 	Made     time.Time `json:"made,omitzero"`
 	Why      string    `json:"why,omitempty"`      // created, upgrade, rebuild
 	Snapshot string    `json:"snapshot,omitempty"` // of the workspace, taken before it was put in force
+	Untried  bool      `json:"untried,omitempty"`  // it has never been started in force; of a change that goes on or was killed
 }
 
 const (
@@ -157,6 +158,9 @@ func (s Sandbox) NewGenerationOf(set Settings, n Note) (Generation, error) {
 }
 
 func (s Sandbox) nextGeneration(data []byte, n Note) (Generation, error) {
+	if err := s.sweepGenerations(); err != nil {
+		return Generation{}, err
+	}
 	all, err := s.Generations()
 	if err != nil {
 		return Generation{}, err
@@ -166,6 +170,21 @@ func (s Sandbox) nextGeneration(data []byte, n Note) (Generation, error) {
 		next = all[len(all)-1].Number + 1
 	}
 	return makeGeneration(s.Dir(), next, data, n)
+}
+
+// sweepGenerations removes what was half made or half removed by commands that
+// were killed.
+func (s Sandbox) sweepGenerations() error {
+	entries, err := os.ReadDir(s.in("generations"))
+	for _, e := range entries {
+		if err == nil && (strings.HasPrefix(e.Name(), making) || strings.HasPrefix(e.Name(), removing)) {
+			err = os.RemoveAll(s.in(filepath.Join("generations", e.Name())))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("sweep generations: %w", err)
+	}
+	return nil
 }
 
 // makeGeneration makes it under another name and renames it: one that can be

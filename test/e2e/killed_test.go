@@ -11,6 +11,9 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/control"
 )
 
+// sums tells of a changed byte of the files of these tests.
+const sums = "cat /sandbox/f* | sha256sum"
+
 // TestKilledChange kills upgrades, rollbacks, rebuilds and restores with -9 at
 // many moments. After each, what is in force is one generation or the other,
 // whole: the sandbox starts, its files are there, and nothing of the command
@@ -18,14 +21,9 @@ import (
 func TestKilledChange(t *testing.T) {
 	h := newHome(t)
 	b := h.shell("box", "")
-	recipe := filepath.Join(t.TempDir(), "shell")
-	tool(t, "cp", "-r", "../../blueprints/shell/0.1.0", recipe)
-	text := b.text(filepath.Join(recipe, "blueprint.yaml"))
-	b.save(filepath.Join(recipe, "blueprint.yaml"), strings.Replace(text, "version: 0.1.0", "version: 0.2.0", 1))
-	h.must("blueprint", "build", recipe)
+	h.must("blueprint", "build", b.newerShell())
 	b.sh("for i in $(seq 200); do echo $i > /sandbox/f$i; done")
-	const sum = "cat /sandbox/f* | sha256sum"
-	files := b.sh(sum).out
+	files := b.sh(sums).out
 	saved := strings.TrimSpace(b.do("snapshot", "create"))
 	began := time.Now()
 	b.do("upgrade", "--blueprint", "v0.2.0")
@@ -53,7 +51,7 @@ func TestKilledChange(t *testing.T) {
 		what := fmt.Sprintf("%s killed after %s", verb, wait)
 		st := b.revived(what)
 		versions[st.Blueprint.Version]++
-		if now := b.sh(sum).out; now != files {
+		if now := b.sh(sums).out; now != files {
 			t.Errorf("%s: the files are %q, were %q", what, now, files)
 		}
 	}
@@ -66,6 +64,16 @@ func TestKilledChange(t *testing.T) {
 		t.Error("a trial is left")
 	}
 	b.do("audit", "verify")
+}
+
+// newerShell is a recipe of the shell blueprint as version 0.2.0.
+func (b *box) newerShell() (dir string) {
+	b.Helper()
+	dir = filepath.Join(b.TempDir(), "shell")
+	tool(b.T, "cp", "-r", "../../blueprints/shell/0.1.0", dir)
+	file := filepath.Join(dir, "blueprint.yaml")
+	b.save(file, strings.Replace(b.text(file), "version: 0.1.0", "version: 0.2.0", 1))
+	return dir
 }
 
 // next is the version that is not in force.

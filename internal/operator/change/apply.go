@@ -27,6 +27,9 @@ func (c Changer) Apply(ctx context.Context, p Plan) (state.Generation, error) {
 		return state.Generation{}, err
 	}
 	defer unlock()
+	if err := settle(s); err != nil {
+		return state.Generation{}, err
+	}
 	if now, err := s.ActiveGeneration(); err != nil || now != p.active {
 		return state.Generation{}, errors.Join(err, fmt.Errorf("%s: another change was quicker: generation %d is in force", p.Why, now.Number))
 	}
@@ -56,7 +59,7 @@ func (c Changer) Apply(ctx context.Context, p Plan) (state.Generation, error) {
 
 // generation locks the new settings.
 func (p Plan) generation(tree string) (state.Generation, error) {
-	note := state.Note{Made: time.Now().UTC(), Why: p.Why}
+	note := state.Note{Made: time.Now().UTC(), Why: p.Why, Untried: true}
 	set := p.Settings
 	if p.asIs && set.Blueprint.Tree == tree {
 		return p.place.NewGeneration(note)
@@ -272,27 +275,18 @@ func locked(s state.Sandbox, act func() error) error {
 // prune forgets all generations but the last three, and the snapshots that were
 // taken for them. The operator's own snapshots stay.
 func (c Changer) prune(s state.Sandbox) error {
-	all, err := s.Generations()
+	if err := settle(s); err != nil {
+		return err
+	}
+	all, active, err := known(s)
 	if err != nil {
 		return err
 	}
-	active, err := s.ActiveGeneration()
-	if err != nil {
-		return err
-	}
-	shelf := snapshot.Shelf{Dir: s.Snapshots()}
 	for i, g := range all {
 		if i >= len(all)-kept || g == active {
 			continue
 		}
-		note, err := g.Note()
-		if err == nil {
-			err = s.Forget(g)
-		}
-		if err == nil && note.Snapshot != "" {
-			err = shelf.Remove(note.Snapshot)
-		}
-		if err != nil && !errors.As(err, new(*snapshot.Unknown)) {
+		if err := forget(s, g); err != nil {
 			return err
 		}
 		c.Voice.News("%s: generation %d is forgotten; the last %d are kept", s.Name(), g.Number, kept)

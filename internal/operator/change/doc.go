@@ -13,7 +13,7 @@
 // An upgrade, step by step:
 //
 //	fetch and check the new blueprint         the old one runs
-//	make generations/N+1                      the old one runs
+//	make generations/N+1, noted as untried    the old one runs
 //	start it at NAME/trial, on a copy of the workspace, with nothing to reach
 //	and no host folder to write to: walls proved, agent healthy; end it
 //	stop the old one, copy the workspace      nothing runs
@@ -22,5 +22,7 @@
 //	link is switched back, the old one is started
 //	forget all but the last three generations
 //
-// Killed at any point, what is in force is the old or the new generation, whole.
+// Killed at any point, what is in force is the old or the new generation, whole;
+// one that was made and not put in force is nothing to go back to, and the next
+// change forgets it.
 package change

@@ -24,11 +24,7 @@ type Kept struct {
 
 // Generations lists what there is to go back to.
 func Generations(s state.Sandbox) ([]Kept, error) {
-	active, err := s.ActiveGeneration()
-	if err != nil {
-		return nil, err
-	}
-	all, err := s.Generations()
+	all, active, err := known(s)
 	if err != nil {
 		return nil, err
 	}
@@ -77,11 +73,7 @@ func (c Changer) Rollback(s state.Sandbox, number int, workspace bool) (Return, 
 	if _, err := s.Load(); err != nil {
 		return Return{}, fmt.Errorf("roll back: %w", err)
 	}
-	active, err := s.ActiveGeneration()
-	if err != nil {
-		return Return{}, err
-	}
-	all, err := s.Generations()
+	all, active, err := known(s)
 	if err != nil {
 		return Return{}, err
 	}
@@ -127,6 +119,9 @@ func (c Changer) Back(ctx context.Context, r Return) error {
 		return err
 	}
 	defer unlock()
+	if err := settle(s); err != nil {
+		return err
+	}
 	ran := running(s)
 	if err := c.Driver.Stop(ctx, s, s.Wanted()); err != nil {
 		return err
