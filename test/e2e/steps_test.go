@@ -36,7 +36,7 @@ func (h *home) killedAt(at int, args ...string) (came bool) {
 	// after which no step is taken any more.
 	c := exec.CommandContext(h.Context(), "strace", append([]string{
 		"-f", "--seccomp-bpf", "-q", "-e", "signal=none", "-e", "trace=" + diskSteps,
-		"-e", "inject=" + diskSteps + ":delay_enter=4000", "-o", "/dev/fd/3", "--", program,
+		"-e", "inject=" + diskSteps + ":delay_enter=8000", "-o", "/dev/fd/3", "--", program,
 	}, args...)...)
 	c.Env, c.ExtraFiles = h.env, []*os.File{theirs}
 	if err := c.Start(); err != nil {
@@ -135,6 +135,7 @@ func TestKilledAtEachStep(t *testing.T) {
 		t.Skip("needs strace")
 	}
 	h := newHome(t)
+	modelServer(t) // listens from here on
 	before := h.census()
 	b := h.shell("box", "")
 	h.must("blueprint", "build", b.newerShell())
