@@ -27,7 +27,7 @@ func TestStoppedSupervisor(t *testing.T) {
 	supervisor := b.status().SupervisorPID
 	client := b.start("bash", "-c", `read -r; until curl -fsS -m 60 https://api.github.com/ && echo through; do sleep 0.2; done; read -r`)
 	b.await("the client", func() bool { return b.sh("pgrep -x bash").code == 0 })
-	stop(t, supervisor)
+	h.stop(supervisor)
 	if _, err := io.WriteString(client.in, "go\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestStoppedSupervisor(t *testing.T) {
 	}
 	b.sees(client, "through")
 	b.prints("well", "echo well")
-	stop(t, supervisor)
+	h.stop(supervisor)
 	b.do("stop")
 	b.end(client)
 	h.processesGone(before)
@@ -57,7 +57,7 @@ func TestStoppedInit(t *testing.T) {
 	h := newHome(t)
 	before := h.census()
 	b := h.shell("box", article)
-	stop(t, initOf(t, b.status().SupervisorPID))
+	h.stop(initOf(t, b.status().SupervisorPID))
 	began := time.Now()
 	b.do("stop")
 	if took := time.Since(began); took > 30*time.Second {
@@ -71,11 +71,21 @@ func TestStoppedInit(t *testing.T) {
 	h.gone(before)
 }
 
-func stop(t *testing.T, pid int) {
-	t.Helper()
+// stop stops every thread of pid: until the last one is told, the others go on.
+func (h *home) stop(pid int) {
+	h.Helper()
 	if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
-		t.Fatal(err)
+		h.Fatal(err)
 	}
+	h.await("every thread stopped", func() bool {
+		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid)) // the pattern is well formed
+		for _, task := range tasks {
+			if _, state, _ := strings.Cut(read(task), ") "); !strings.HasPrefix(state, "T") {
+				return false
+			}
+		}
+		return len(tasks) > 0
+	})
 }
 
 // initOf is the child of a supervisor that is PID 1 inside.
