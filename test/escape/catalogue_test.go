@@ -111,7 +111,7 @@ func policyEntries() []entry {
 		{42, inference, residue, "data in prompts, model names and tools", tests("gate/inference.TestUnroutedModel", "gate/inference.TestBodyLimits", "gate/inference.TestSpend"), "the model's provider is told what the agent says; every call is in the book"},
 		{43, network, refused, "tricks that make the gate emit a key to the wrong place", tests("gate/egress.TestCredentialIsAdded", "gate/egress.TestCredentialDoesNotFollow", "gate/egress.TestCredentialCannotBeDropped"), "there is no placeholder to be resolved: a header field is added, by the rule"},
 		{44, inference, refused, "the provider's key, by header, error or echo", tests("gate/inference.TestKeysAreOursAlone", "gate/inference.TestKeysByEveryAPI", "gate/inference.TestAgentChoosesNoHostAndNoKey", "gate/inference.TestStoredKeysAreMaskedBeforeTheyAreUsed", "e2e.TestKeyNeverGoesIn"), ""},
-		{45, network, held, "floods: slow bytes, endless heads, ten thousand connections", tests("gate/egress.TestConnectionsAreBounded", "gate/egress.TestHelloIsBounded", "gate/inference.TestHeaderTooLong", "gate/inference.TestManyLargeBodies", "gate/inference.TestGigabyteBody", "gate/inference.TestTooManyConnections"), "a sandbox has a supervisor of its own, so no other is affected"},
+		{45, network, held, "floods: slow bytes, endless heads, ten thousand connections", tests("gate/egress.TestConnectionsAreBounded", "gate/egress.TestHelloIsBounded", "gate/inference.TestHeaderTooLong", "gate/inference.TestManyLargeBodies", "gate/inference.TestGigabyteBody", "gate/inference.TestTooManyConnections", "gate/egress.TestQuestionsAreBounded"), "a sandbox has a supervisor of its own, so no other is affected"},
 		{46, network, held, "a flood of questions, and look-alikes among them", tests("approval.TestFloodIsBounded", "approval.TestLookAlikesAreFlagged"), ""},
 		{47, operator, refused, "escape sequences in what the operator sees", tests("operator/say.TestClean", "operator/say.FuzzClean", "session.TestScreenDropsWhatActs"), ""},
 		{48, operator, refused, "the agent answers its own question", tests("control.TestPeerFromANestedNamespaceIsRefused", "control.TestOnlyAWrittenAllowOpens"), ""},
@@ -267,7 +267,7 @@ func gateEntries() []entry {
 func routerEntries() []entry {
 	return []entry{
 		{170, process, refused, "daemons that outlive stop", tests("launch.TestKillLeavesNothing"), ""},
-		{171, network, refused, "a process number used again", tests("confine.TestProgramOfAProcess", "launch.TestWhoHoldsASocket"), "two looks must agree, else the program is unknown"},
+		{171, network, refused, "a process number used again", tests("confine.TestProgramOfAProcess", "launch.TestWhoHoldsASocket", "launch.TestWhoExecutesSomethingElse"), "two looks must agree, and it must hold the socket after them, else the program is unknown"},
 		{172, inference, refused, "a model nobody listed", tests("gate/inference.TestUnroutedModel", "gate/inference.TestUnroutedModelByEveryAPI"), ""},
 		{173, inference, refused, "tricks with the router's paths", tests("gate/inference.TestRootAndManagementAndUnknown", "gate/inference.FuzzPath"), ""},
 		{174, inference, refused, "a key of the agent's own", tests("gate/inference.TestKeysAreOursAlone", "gate/inference.TestKeysByEveryAPI", "test/e2e.TestAgents"), ""},
@@ -292,7 +292,7 @@ func routerEntries() []entry {
 func lastEntries() []entry {
 	return []entry{
 		{190, content, refused, "blueprints with wrong digests, climbing names, older than was seen, signed by nobody who is trusted", tests("blueprint/carry.TestRefused", "blueprint/carry.TestRegistryThatLies", "blueprint/store.TestTarballRefused", "blueprint/store.TestEnsureMismatch", "blueprint/store.TestEnsurePinned"), ""},
-		{191, operator, refused, "a crash between plan and start", tests("state.TestCreateLeavesNothingHalfMade", "e2e.TestInterruptedOnboardLeavesNothing", "e2e.TestKilledChange", "snapshot.TestKilledAnywhere"), ""},
+		{191, operator, refused, "a crash between plan and start", tests("state.TestCreateLeavesNothingHalfMade", "e2e.TestInterruptedOnboardLeavesNothing", "e2e.TestKilledChange", "e2e.TestKilledAtEachStep", "snapshot.TestKilledAnywhere"), ""},
 		{192, operator, held, "command line and views killed", tests("supervisor.TestQuestionsSurviveARestart", "control.TestServeEndsStreamsAndUpgrades"), "they hold nothing"},
 		{193, network, refused, "traffic when the supervisor is killed", tests("launch.TestSupervisorKilled", "test/escape.TestNoGateNoTraffic"), ""},
 		{194, operator, refused, "an unprivileged user at the control socket", tests("control.TestAnotherUserIsRefused"), ""},

@@ -43,6 +43,11 @@
 // response what they do not know without a word. Tokens are counted by whoever
 // counts, else by asking for an answer of one token and telling its figures.
 //
+// Bodies are objects of members that stay as they came (Object), not the types
+// of the providers' Go libraries: those are made for who asks, and lose on the
+// way, in silence, every field that they do not know. The libraries judge in
+// test/libraries instead.
+//
 // What has no counterpart is refused by its name. What only speaks of a
 // provider's own machinery (caches, queues, how long a model stays loaded) and
 // what an agent wishes of a model's thinking, where that cannot be told, is
