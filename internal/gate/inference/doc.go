@@ -43,7 +43,7 @@
 // response what they do not know without a word. Tokens are counted by whoever
 // counts, else by asking for an answer of one token and telling its figures.
 //
-// Bodies are objects of members that stay as they came (Object), not the types
+// Bodies are objects of members that stay as they came (object), not the types
 // of the providers' Go libraries: those are made for who asks, and lose on the
 // way, in silence, every field that they do not know. The libraries judge in
 // test/libraries instead.
