@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/child"
 )
 
 // The words of a question.
@@ -87,29 +89,8 @@ func failed(err error) answer {
 	return a
 }
 
-// bounded ends a reader after a number of bytes that is set anew for each
-// question.
-type bounded struct {
-	io.Reader
-	left int
-}
-
-func (b *bounded) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, errors.New("a question without end")
-	}
-	n, err := b.Reader.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	return n, err
-}
-
 // decoder reads questions from r, each at most longest.
 func decoder(r io.Reader) func(*question) error {
-	b := &bounded{Reader: r}
-	d := json.NewDecoder(b)
-	d.DisallowUnknownFields()
-	return func(q *question) error {
-		b.left = longest
-		return d.Decode(q)
-	}
+	next := child.Decoder(r, longest)
+	return func(q *question) error { return next(q) }
 }

@@ -117,7 +117,7 @@ func TestNotifier(t *testing.T) {
 	}
 }
 
-func TestBellThatFails(t *testing.T) {
+func TestNotifierThatFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		argv []string
 		want string
@@ -172,7 +172,7 @@ func TestNotifierIsNotHurried(t *testing.T) {
 	<-end
 }
 
-func TestBellEndsWhatHangs(t *testing.T) {
+func TestNotifierEndsWhatHangs(t *testing.T) {
 	told, lines := pipe(t)
 	ended := make(chan outcome, 1)
 	go func() {

@@ -2,7 +2,6 @@ package notify
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -10,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/child"
 )
 
 // Question is what crosses to the process.
@@ -97,30 +98,11 @@ type outcome struct {
 	Error string `json:"error,omitempty"`
 }
 
-// bounded ends a reader after a number of bytes that is set anew for each
-// question.
-type bounded struct {
-	io.Reader
-	left int
-}
-
-func (b *bounded) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, errors.New("a question without end")
-	}
-	n, err := b.Reader.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	return n, err
-}
-
 // decoder reads questions from r.
 func decoder(r io.Reader) func(*Question) error {
-	b := &bounded{Reader: r}
-	d := json.NewDecoder(b)
-	d.DisallowUnknownFields()
+	next := child.Decoder(r, longest)
 	return func(q *Question) error {
-		b.left = longest
 		*q = Question{}
-		return d.Decode(q)
+		return next(q)
 	}
 }
