@@ -45,10 +45,7 @@ func (s *Store) base(ctx context.Context, a blueprint.Artifact, p Progress) (rec
 			found, err = s.unpacked(digest)
 		}
 	}
-	if err != nil {
-		return record{}, err
-	}
-	return found, s.verify(ctx, found, p)
+	return found, err
 }
 
 // EnsureBase makes the base of a ready, and gives its folder; "" is the
@@ -63,6 +60,9 @@ func (s *Store) EnsureBase(ctx context.Context, a blueprint.Artifact, p Progress
 	}
 	defer unlock()
 	under, err := s.base(ctx, a, p)
+	if err == nil {
+		err = s.verify(ctx, under, p)
+	}
 	if err != nil || under.dir == "" {
 		return "", named(err, a.Manifest.Ref())
 	}

@@ -18,6 +18,19 @@ import (
 // Errors: *Unknown, *blueprint.Mismatch, *Hostile, *registry.None,
 // *registry.Status, *Unreadable, the context's.
 func (s *Store) Ensure(ctx context.Context, ref blueprint.Ref, p Progress) (Content, error) {
+	return s.have(ctx, ref, p, s.read)
+}
+
+// Prepare is Ensure without the last reading, for who hands the content to a
+// supervisor: that one reads every file before it starts anything, and a second
+// reading just before finds nothing that it does not.
+func (s *Store) Prepare(ctx context.Context, ref blueprint.Ref, p Progress) (Content, error) {
+	return s.have(ctx, ref, p, nil)
+}
+
+// have makes the content of ref and, with the blueprint's locks still held,
+// reads it.
+func (s *Store) have(ctx context.Context, ref blueprint.Ref, p Progress, read func(context.Context, Content, Progress) error) (Content, error) {
 	a, err := s.resolve(ref)
 	if err != nil {
 		return Content{}, err
@@ -42,7 +55,13 @@ func (s *Store) Ensure(ctx context.Context, ref blueprint.Ref, p Progress) (Cont
 		return Content{}, named(err, a.Manifest.Ref())
 	}
 	c, err := s.ready(ctx, a, p)
-	return c, named(err, a.Manifest.Ref())
+	if err == nil && read != nil {
+		err = read(ctx, c, p)
+	}
+	if err != nil {
+		return Content{}, named(err, a.Manifest.Ref())
+	}
+	return c, nil
 }
 
 // lockFor keeps Clear and other processes that work on the same blueprint away.
@@ -85,7 +104,15 @@ func (s *Store) ready(ctx context.Context, a blueprint.Artifact, p Progress) (Co
 	}
 	c.Dir, c.content = found.tree(), found
 	c.Tree = c.seal()
-	return c, s.verify(ctx, found, p)
+	return c, nil
+}
+
+// read reads every file of c.
+func (s *Store) read(ctx context.Context, c Content, p Progress) error {
+	if err := s.verify(ctx, c.base, p); err != nil {
+		return err
+	}
+	return s.verify(ctx, c.content, p)
 }
 
 // build fetches and unpacks.

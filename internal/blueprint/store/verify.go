@@ -107,7 +107,7 @@ func verifyTree(ctx context.Context, dir string, index []entry, m *meter) error 
 	defer unix.Close(root)
 	folders := byFolder(index)
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
+	group.SetLimit(2 * runtime.GOMAXPROCS(0)) // while one waits for the disk another hashes
 	for _, f := range folders {
 		group.Go(func() error {
 			if err := ctx.Err(); err != nil {

@@ -37,7 +37,7 @@ func (c Changer) Apply(ctx context.Context, p Plan) (state.Generation, error) {
 	if err != nil {
 		return state.Generation{}, err
 	}
-	content, err := onboard.Ensure(ctx, c.Voice, c.Store, ref)
+	content, err := onboard.Prepare(ctx, c.Voice, c.Store, ref)
 	if err != nil {
 		return state.Generation{}, err
 	}

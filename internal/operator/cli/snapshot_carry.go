@@ -189,7 +189,7 @@ func (a *app) settle(ctx context.Context, s state.Sandbox, set state.Settings, f
 	if err != nil {
 		return err
 	}
-	content, err := onboard.Ensure(ctx, a.voice, ch.Store, ref)
+	content, err := onboard.Prepare(ctx, a.voice, ch.Store, ref)
 	if err != nil {
 		return err
 	}

@@ -12,8 +12,9 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/state"
 )
 
-// Ensure makes a blueprint ready here, if it fits this machine, and shows bytes and the time left.
-func Ensure(ctx context.Context, v *say.Voice, s *store.Store, ref blueprint.Ref) (store.Content, error) {
+// Prepare makes a blueprint whole here, if it fits this machine, and shows bytes
+// and the time left. The supervisor that is started next reads every file of it.
+func Prepare(ctx context.Context, v *say.Voice, s *store.Store, ref blueprint.Ref) (store.Content, error) {
 	info, err := s.Inspect(ref)
 	if err != nil {
 		return store.Content{}, err
@@ -22,7 +23,7 @@ func Ensure(ctx context.Context, v *say.Voice, s *store.Store, ref blueprint.Ref
 		return store.Content{}, err
 	}
 	d := display{voice: v, ref: ref}
-	return s.Ensure(ctx, ref, d.show)
+	return s.Prepare(ctx, ref, d.show)
 }
 
 // EnsureBase makes the base of a ready, and gives its folder; "" is this
@@ -32,18 +33,18 @@ func EnsureBase(ctx context.Context, v *say.Voice, s *store.Store, a blueprint.A
 	return s.EnsureBase(ctx, a, d.show)
 }
 
-func (s Setup) ensure(ctx context.Context, ref blueprint.Ref) (store.Content, error) {
-	return Ensure(ctx, s.Voice, s.Store, ref)
+func (s Setup) prepare(ctx context.Context, ref blueprint.Ref) (store.Content, error) {
+	return Prepare(ctx, s.Voice, s.Store, ref)
 }
 
-// ensureDigest makes ready what a sandbox was made of, and nothing else that
+// prepareDigest makes whole what a sandbox was made of, and nothing else that
 // may be called the same now.
-func (s Setup) ensureDigest(ctx context.Context, b state.Blueprint) error {
+func (s Setup) prepareDigest(ctx context.Context, b state.Blueprint) error {
 	ref, err := RefOf(b)
 	if err != nil {
 		return err
 	}
-	_, err = s.ensure(ctx, ref)
+	_, err = s.prepare(ctx, ref)
 	return err
 }
 

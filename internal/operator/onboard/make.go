@@ -32,7 +32,7 @@ func TokenFile(s state.Sandbox) string { return filepath.Join(s.Dir(), tokenName
 // What does not come up is removed again, so that nothing half-made is left;
 // the blueprint's bytes stay for the next try.
 func (s Setup) make(ctx context.Context, c choices, ref blueprint.Ref) error {
-	content, err := s.ensure(ctx, ref)
+	content, err := s.prepare(ctx, ref)
 	if err != nil {
 		return err
 	}

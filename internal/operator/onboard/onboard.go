@@ -211,7 +211,7 @@ func (s Setup) resume(ctx context.Context, box state.Sandbox, r Request, mounts 
 		return s.summary(ctx, box, r.ModelLater || set.Agent == "none")
 	}
 	s.Voice.News("%s was made before: starting it.", box.Name())
-	if err := s.ensureDigest(ctx, set.Blueprint); err != nil {
+	if err := s.prepareDigest(ctx, set.Blueprint); err != nil {
 		return err
 	}
 	if err := s.Driver.Start(ctx, box, s.step); err != nil {
