@@ -81,6 +81,14 @@ func (p Packages) check() error {
 			return fmt.Errorf("addition %q: want a path below node_modules", clip(added.Path))
 		}
 	}
+	if len(p.Moves) > maxList {
+		return fmt.Errorf("packages: %d moves: want at most %d", len(p.Moves), maxList)
+	}
+	for _, m := range p.Moves {
+		if err := m.check(); err != nil {
+			return err
+		}
+	}
 	if len(p.Removals) > maxList {
 		return fmt.Errorf("packages: %d removals: want at most %d", len(p.Removals), maxList)
 	}
@@ -88,6 +96,18 @@ func (p Packages) check() error {
 		if !fs.ValidPath(name) || !strings.HasPrefix(name, "node_modules/") || !plain(name) {
 			return fmt.Errorf("removal %q: want a path below node_modules", clip(name))
 		}
+	}
+	return nil
+}
+
+func (m Move) check() error {
+	for _, name := range []string{m.From, m.To} {
+		if !fs.ValidPath(name) || !strings.HasPrefix(name, "node_modules/") || !plain(name) {
+			return fmt.Errorf("move %q: want a path below node_modules", clip(name))
+		}
+	}
+	if m.From == m.To || strings.HasPrefix(m.To, m.From+"/") || strings.HasPrefix(m.From, m.To+"/") {
+		return fmt.Errorf("move %q to %q: one lies in the other", clip(m.From), clip(m.To))
 	}
 	return nil
 }

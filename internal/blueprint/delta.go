@@ -82,6 +82,9 @@ func (a Artifact) properties() (map[string]string, error) {
 	for _, f := range m.Packages.Additions {
 		p["file "+f.Path] = f.File.Digest.Short()
 	}
+	for _, moved := range m.Packages.Moves {
+		p["folder "+moved.To] = "from " + moved.From
+	}
 	for _, f := range m.Packages.Removals {
 		p["file "+f] = "left out"
 	}

@@ -128,11 +128,20 @@ type Seed struct {
 type Packages struct {
 	Lock      Blob       `json:"lock"`
 	Additions []Addition `json:"additions,omitempty"`
+	// Moves are folders that lie elsewhere than npm would lay them, in order. They
+	// come before Removals and Additions, which name the new place.
+	Moves []Move `json:"moves,omitempty"`
 	// Removals are files of packages that are left out: what an install script,
 	// which is never run, would have removed.
 	Removals []string `json:"removals,omitempty"`
 	Download int64    `json:"download,omitempty"` // bytes over the wire
 	Unpacked int64    `json:"unpacked,omitempty"` // bytes on disk
+}
+
+// Move lays the folder that stands at From at To, where nothing stands.
+type Move struct {
+	From string `json:"from" yaml:"from"`
+	To   string `json:"to" yaml:"to"`
 }
 
 // Blob is a descriptor: bytes by their digest, an OCI layer of the artifact.

@@ -251,3 +251,18 @@ func FuzzManifest(f *testing.F) {
 		}
 	})
 }
+
+func TestMoveForm(t *testing.T) {
+	if err := (Move{"node_modules/@s/a", "node_modules/b/c"}).check(); err != nil {
+		t.Error(err)
+	}
+	for _, wrong := range []Move{
+		{"node_modules/a", "node_modules/a"}, {"node_modules/a", "node_modules/a/b"}, {"node_modules/a/b", "node_modules/a"},
+		{"node_modules/a", "../a"}, {"node_modules/a", "node_modules/../../a"}, {"bin/a", "node_modules/a"}, {"node_modules/a", "/node_modules/a"},
+		{"node_modules/a", ""}, {"node_modules/a", "node_modules/b/"},
+	} {
+		if wrong.check() == nil {
+			t.Errorf("%+v passes", wrong)
+		}
+	}
+}

@@ -53,6 +53,7 @@ type recipe struct {
 			Path string `yaml:"path"`
 			File string `yaml:"file"`
 		} `yaml:"additions"`
+		Moves    []Move   `yaml:"moves"`
 		Removals []string `yaml:"removals"`
 		Download int64    `yaml:"download"`
 		Unpacked int64    `yaml:"unpacked"`
@@ -104,7 +105,7 @@ func (r recipe) build(dir, tree fs.FS) (Artifact, error) {
 		m.Debian = &Debian{Lock: files.blob(d.Lock, TypeDebianLock), Leave: d.Leave, Links: d.Links, Download: d.Download, Unpacked: d.Unpacked}
 	}
 	if p := r.Packages; p != nil {
-		m.Packages = &Packages{Lock: files.blob(p.Lock, TypeNpmLock), Removals: p.Removals, Download: p.Download, Unpacked: p.Unpacked}
+		m.Packages = &Packages{Lock: files.blob(p.Lock, TypeNpmLock), Moves: p.Moves, Removals: p.Removals, Download: p.Download, Unpacked: p.Unpacked}
 		for _, added := range p.Additions {
 			m.Packages.Additions = append(m.Packages.Additions, Addition{Path: added.Path, File: files.blob(added.File, TypeAddition)})
 		}

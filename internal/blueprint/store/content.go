@@ -211,6 +211,9 @@ func (s *Store) fill(ctx context.Context, dir string, a blueprint.Artifact, pack
 	if a.Manifest.Packages == nil {
 		return entries, nil
 	}
+	if entries, err = move(tree, a, entries, packages); err != nil {
+		return nil, err
+	}
 	entries, err = remove(tree, a, entries)
 	if err != nil {
 		return nil, err

@@ -84,6 +84,36 @@ func TestEnsureLeavesOut(t *testing.T) {
 	}
 }
 
+// TestEnsureMoves: a folder lies where the recipe wants it, and is verified there;
+// what is no folder, has commands, or would come upon another is an error.
+func TestEnsureMoves(t *testing.T) {
+	r := newRig(t)
+	r.usualPackages()
+	r.more = "  moves: [{from: node_modules/a/lib, to: node_modules/elsewhere}]\n  removals: [node_modules/elsewhere/x.js]\n"
+	s := r.store(t.TempDir())
+	c, err := ensure(t, s)
+	if err != nil || s.Verify(c) != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(filepath.Join(c.Dir, "node_modules/elsewhere")); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(filepath.Join(c.Dir, "node_modules/a/lib")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it is there still: %v", err)
+	}
+	for wrong, why := range map[string]string{
+		"{from: node_modules/a/nothing, to: node_modules/x}":          "no package brings",
+		"{from: node_modules/a/lib/x.js, to: node_modules/x.js}":      "no package brings",
+		"{from: node_modules/a, to: node_modules/x}":                  "has commands",
+		"{from: node_modules/a/lib, to: node_modules/a/package.json}": "exists",
+	} {
+		r.more = "  moves: [" + wrong + "]\n"
+		if _, err := ensure(t, r.store(t.TempDir())); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%s: %v, want %q", wrong, err, why)
+		}
+	}
+}
+
 // TestEnsureShell: a blueprint that is nothing but its base needs no registry.
 func TestEnsureShell(t *testing.T) {
 	dir := t.TempDir()

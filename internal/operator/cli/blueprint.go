@@ -227,6 +227,9 @@ func (a *app) printContents(i store.Info) {
 		for _, f := range m.Packages.Additions {
 			a.voice.Result("- %s (%s), added", say.Clean(f.Path), say.Bytes(f.File.Size))
 		}
+		for _, moved := range m.Packages.Moves {
+			a.voice.Result("- %s, laid at %s", say.Clean(moved.From), say.Clean(moved.To))
+		}
 		for _, f := range m.Packages.Removals {
 			a.voice.Result("- %s, left out", say.Clean(f))
 		}
