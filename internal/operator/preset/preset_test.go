@@ -64,7 +64,10 @@ var contract = map[string][]string{
 		"wss-backup.slack.com:443 for NODE, only GET /**", "files.slack.com:443 for NODE, only GET, POST /**",
 	},
 	"telegram": {"api.telegram.org:443 for NODE, only GET, POST /*/*; GET /file/**"},
-	"whatsapp": {"web.whatsapp.com:443 for NODE", "**.whatsapp.net:443 for NODE"},
+	"whatsapp": {
+		"raw.githubusercontent.com:443 for NODE, only GET /WhiskeySockets/Baileys/master/src/Defaults/index.ts",
+		"web.whatsapp.com:443 for NODE", "**.whatsapp.net:443 for NODE",
+	},
 }
 
 func TestContract(t *testing.T) {
@@ -174,6 +177,11 @@ var asks = []struct {
 	{"slack", curl, "POST", "slack.com", "/api/chat.postMessage", policy.Deny},
 	{"slack", itsNode, "POST", "files.slack.com", "/upload/v1/x", policy.Allow},
 
+	{"whatsapp", itsNode, "GET", "raw.githubusercontent.com", "/WhiskeySockets/Baileys/master/src/Defaults/index.ts", policy.Allow},
+	{"whatsapp", itsNode, "GET", "raw.githubusercontent.com", "/WhiskeySockets/Baileys/master/src/index.ts", policy.Deny},
+	{"whatsapp", itsNode, "POST", "raw.githubusercontent.com", "/WhiskeySockets/Baileys/master/src/Defaults/index.ts", policy.Deny},
+	{"whatsapp", curl, "GET", "raw.githubusercontent.com", "/WhiskeySockets/Baileys/master/src/Defaults/index.ts", policy.Deny},
+
 	{"brave", curl, "GET", "api.search.brave.com", "/res/v1/web/search", policy.Allow},
 	{"brave", curl, "POST", "api.search.brave.com", "/res/v1/web/search", policy.Deny},
 	{"brave", curl, "GET", "api.search.brave.com", "/account", policy.Deny},
@@ -259,7 +267,7 @@ func TestContractOfRequests(t *testing.T) {
 		tried[c.preset] = n
 	}
 	for name := range contract {
-		if n := tried[name]; name != "whatsapp" && (n[0] == 0 || n[1] == 0) { // that one is of connections alone
+		if n := tried[name]; n[0] == 0 || n[1] == 0 {
 			t.Errorf("%s: %d requests are refused, %d let through", name, n[0], n[1])
 		}
 	}
