@@ -88,7 +88,10 @@ func (g *ground) tenMore(ctx context.Context, s state.Sandbox, version string) (
 	if err != nil {
 		return rows, err
 	}
-	const quiet state.Name = "bench-quiet"
+	const (
+		quiet state.Name = "bench-quiet"
+		most             = 0.05
+	)
 	defer func() { err = errors.Join(err, g.destroy(string(quiet))) }()
 	if _, err := g.onboard(ctx, string(quiet), "--agent", "none", "--blueprint", version); err != nil {
 		return rows, err
@@ -96,17 +99,16 @@ func (g *ground) tenMore(ctx context.Context, s state.Sandbox, version string) (
 	for i, one := range []struct {
 		of   state.Sandbox
 		what string
-		most float64
-	}{{state.Home{Dir: g.home()}.Sandbox(quiet), "ten sandboxes of " + version, 0.05}, {s, "the same when their agents have come up", 0}} {
+	}{{state.Home{Dir: g.home()}.Sandbox(quiet), "ten sandboxes of " + version}, {s, "the same when their agents have come up"}} {
 		own, err := blocks(one.of.Dir())
 		if err != nil {
 			return rows, err
 		}
-		r := row{what: "disk: " + one.what, ours: mebibytes(10 * own), peer: "what they share", theirs: mebibytes(shared), ratio: 10 * float64(own) / float64(shared)}
-		if one.most > 0 {
-			r.goal, r.met = fmt.Sprintf("≤ %.4g×", one.most), r.ratio <= one.most
+		ratio := 10 * float64(own) / float64(shared)
+		rows[i] = row{
+			what: "disk: " + one.what, ours: mebibytes(10 * own), peer: "what they share", theirs: mebibytes(shared),
+			ratio: ratio, goal: fmt.Sprintf("≤ %.4g×", most), met: ratio <= most,
 		}
-		rows[i] = r
 	}
 	return rows, nil
 }

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // piece is one thing of a layer.
@@ -100,14 +99,14 @@ func walk(tree fs.FS, at string) ([]piece, error) {
 
 // layer packs what read gives: in order of names, with folders first, nobody's,
 // of one time, and compressed in one way.
-func (s *shelf) layer(title, published string, read func() ([]piece, error)) Blob {
+func (s *shelf) layer(title string, read func() ([]piece, error)) Blob {
 	if s.err != nil {
 		return Blob{}
 	}
 	pieces, err := read()
 	var body []byte
 	if err == nil {
-		body, err = packLayer(pieces, published)
+		body, err = packLayer(pieces)
 	}
 	if err != nil {
 		s.err = fmt.Errorf("layer %s: %w", title, err)
@@ -118,11 +117,7 @@ func (s *shelf) layer(title, published string, read func() ([]piece, error)) Blo
 	return Blob{MediaType: TypeLayer, Digest: sum, Size: int64(len(body)), Title: title}
 }
 
-func packLayer(pieces []piece, published string) ([]byte, error) {
-	when, err := time.Parse(time.DateOnly, published)
-	if err != nil {
-		return nil, err
-	}
+func packLayer(pieces []piece) ([]byte, error) {
 	var out bytes.Buffer
 	zip := gzip.NewWriter(&out)
 	archive := tar.NewWriter(zip)
@@ -135,10 +130,10 @@ func packLayer(pieces []piece, published string) ([]byte, error) {
 		if i > 0 && pieces[i-1].path == p.path {
 			return nil, fmt.Errorf("%q: twice", clip(p.path))
 		}
-		if err := folders(archive, made, path.Dir(p.path), when); err != nil {
+		if err := folders(archive, made, path.Dir(p.path)); err != nil {
 			return nil, err
 		}
-		h := tar.Header{Name: p.path, Mode: int64(p.mode), ModTime: when, Size: int64(len(p.body)), Typeflag: tar.TypeReg, Format: tar.FormatPAX}
+		h := tar.Header{Name: p.path, Mode: int64(p.mode), ModTime: FileTime, Size: int64(len(p.body)), Typeflag: tar.TypeReg, Format: tar.FormatPAX}
 		if p.target != "" {
 			h.Typeflag, h.Linkname, h.Mode = tar.TypeSymlink, p.target, 0o777
 		}
@@ -158,13 +153,13 @@ func packLayer(pieces []piece, published string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-func folders(archive *tar.Writer, made map[string]bool, dir string, when time.Time) error {
+func folders(archive *tar.Writer, made map[string]bool, dir string) error {
 	if made[dir] {
 		return nil
 	}
-	if err := folders(archive, made, path.Dir(dir), when); err != nil {
+	if err := folders(archive, made, path.Dir(dir)); err != nil {
 		return err
 	}
 	made[dir] = true
-	return archive.WriteHeader(&tar.Header{Name: dir + "/", Mode: 0o755, ModTime: when, Typeflag: tar.TypeDir, Format: tar.FormatPAX})
+	return archive.WriteHeader(&tar.Header{Name: dir + "/", Mode: 0o755, ModTime: FileTime, Typeflag: tar.TypeDir, Format: tar.FormatPAX})
 }

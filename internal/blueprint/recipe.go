@@ -111,10 +111,10 @@ func (r recipe) build(dir, tree fs.FS) (Artifact, error) {
 		}
 	}
 	if len(r.Files) > 0 {
-		m.Layers = append(m.Layers, files.layer("files.tar.gz", m.Published, r.laid(dir)))
+		m.Layers = append(m.Layers, files.layer("files.tar.gz", r.laid(dir)))
 	}
 	if tree != nil {
-		m.Layers = append(m.Layers, files.layer("run.tar.gz", m.Published, whole(tree)))
+		m.Layers = append(m.Layers, files.layer("run.tar.gz", whole(tree)))
 	}
 	if files.err != nil {
 		return Artifact{}, fmt.Errorf("build %s: %w", m.Ref(), files.err)

@@ -79,7 +79,7 @@ func TestClearSweeps(t *testing.T) {
 	if err := s.makeFolders(); err != nil {
 		t.Fatal(err)
 	}
-	half := s.path("content", newPrefix+s.contentName(r.artifact("1.0.0").Digest)+"-123", treeName)
+	half := s.path("content", newPrefix+s.contentName(s.contentDigest(r.artifact("1.0.0").Manifest))+"-123", treeName)
 	if err := os.MkdirAll(half, 0o700); err != nil {
 		t.Fatal(err)
 	}

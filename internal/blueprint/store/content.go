@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
@@ -80,6 +79,25 @@ func (s *Store) unpacked(d blueprint.Digest) (record, error) {
 	return r, nil
 }
 
+// contentDigest is what the content of m goes by here. Where the machine's own C
+// library is another than that of a pinned base, one lock chooses different
+// packages for the two.
+func (s *Store) contentDigest(m blueprint.Manifest) blueprint.Digest {
+	d := m.ContentDigest()
+	if s.platformOf(m).Libc != s.platform.Libc {
+		return underOther(d)
+	}
+	return d
+}
+
+// underOther is d with another C library than the machine's.
+func underOther(d blueprint.Digest) blueprint.Digest {
+	if d == "" {
+		return ""
+	}
+	return blueprint.Sum([]byte("content " + string(d) + "\nwith the C library of its base\n"))
+}
+
 // NoRoom says that the disk is too full.
 type NoRoom struct {
 	Dir        string
@@ -118,9 +136,9 @@ func contentSize(m blueprint.Manifest) (need int64) {
 	return need
 }
 
-// unpackAll makes the content of a. The caller holds the blueprint's lock.
+// unpackAll makes the content of a. The caller holds the content's lock.
 func (s *Store) unpackAll(ctx context.Context, a blueprint.Artifact, packages []blueprint.Package, p Progress) error {
-	return s.make(ctx, a, a.Digest, p, Step{Phase: Unpacking, FilesTotal: len(packages), BytesTotal: unpackedSize(a.Manifest)},
+	return s.make(ctx, a, s.contentDigest(a.Manifest), p, Step{Phase: Unpacking, FilesTotal: len(packages), BytesTotal: unpackedSize(a.Manifest)},
 		func(dir string, m *meter) ([]entry, error) { return s.fill(ctx, dir, a, packages, m) })
 }
 
@@ -180,16 +198,12 @@ func (s *Store) fill(ctx context.Context, dir string, a blueprint.Artifact, pack
 	if err != nil {
 		return nil, err
 	}
-	when, err := time.Parse(time.DateOnly, a.Manifest.Published)
-	if err != nil {
-		return nil, err
-	}
 	var mu sync.Mutex // guards entries
 	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for _, p := range s.largestFirst(packages) {
 		group.Go(func() error {
-			made, err := s.unpackOne(inner, tree, unpacking{pkg: p, bounds: s.bounds, when: when, meter: m})
+			made, err := s.unpackOne(inner, tree, unpacking{pkg: p, bounds: s.bounds, meter: m})
 			mu.Lock()
 			defer mu.Unlock()
 			entries = append(entries, made...)

@@ -8,8 +8,9 @@
 //	blobs/sha512/HEX         tarballs of packages, as the registry gave them
 //	blobs/sha256/HEX         also the files of Debian packages, as a mirror gave them
 //	partial/HEX              downloads that were interrupted; continued next time
-//	content/HEX-OS-ARCH/     unpacked: tree/, its index, and the index's digest;
-//	                         pinned bases too, each once for all that stand on it
+//	content/HEX-OS-ARCH/     unpacked: tree/, its index, and the index's digest; HEX
+//	                         is of what decides it, so that versions with the same
+//	                         files share one; pinned bases too
 //	signatures/HEX           signed notes, as publishers gave them
 //	seen.json                the newest version of each name that was ever taken
 //	locks/                   flock(2) files between processes
@@ -18,8 +19,8 @@
 // everything is made under another name, synced, and renamed.
 //
 // Lock order between processes: locks/all (shared by Ensure, exclusive by
-// Clear), then one blueprint's, then its base's, then one download's or the
-// index's.
+// Clear), then one blueprint's, then its base's or its content's, then one
+// download's or the index's.
 //
 // Runs in: the operator's commands. Verify also in the supervisor.
 // Reads:   hostile bytes (what a registry answers, tarballs, the cache itself).

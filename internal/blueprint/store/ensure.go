@@ -92,19 +92,30 @@ func (s *Store) ready(ctx context.Context, a blueprint.Artifact, p Progress) (Co
 		c.Tree = c.seal()
 		return c, nil
 	}
-	found, err := s.unpacked(a.Digest)
-	if errors.Is(err, errNoContent) {
-		err = s.build(ctx, a, p)
-		if err == nil {
-			found, err = s.unpacked(a.Digest)
-		}
-	}
+	own, err := s.content(ctx, a, p)
 	if err != nil {
 		return Content{}, err
 	}
-	c.Dir, c.content = found.tree(), found
+	c.Dir, c.content = own.tree(), own
 	c.Tree = c.seal()
 	return c, nil
+}
+
+// content gives the unpacked content of a, made now if it is not here.
+func (s *Store) content(ctx context.Context, a blueprint.Artifact, p Progress) (record, error) {
+	digest := s.contentDigest(a.Manifest)
+	unlock, err := lock(ctx, s.path("locks", digest.Hex()), unix.LOCK_EX, nil)
+	if err != nil {
+		return record{}, err
+	}
+	defer unlock()
+	found, err := s.unpacked(digest)
+	if errors.Is(err, errNoContent) {
+		if err = s.build(ctx, a, p); err == nil {
+			found, err = s.unpacked(digest)
+		}
+	}
+	return found, err
 }
 
 // read reads every file of c.

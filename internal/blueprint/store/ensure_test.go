@@ -350,3 +350,47 @@ func files(t *testing.T, dir string) []string {
 	}
 	return all
 }
+
+// TestVersionsShare: a version with other settings and the same packages is not
+// unpacked a second time, and what one of the two still needs stays; one with
+// other files has a tree of its own.
+func TestVersionsShare(t *testing.T) {
+	r := newRig(t)
+	r.usualPackages()
+	dir := t.TempDir()
+	all := []blueprint.Artifact{r.artifact("1.0.0")}
+	r.more = "env: {A: b}\n"
+	all = append(all, r.artifact("1.1.0"))
+	r.more = "  removals: [node_modules/a/lib/x.js]\n"
+	all = append(all, r.artifact("1.2.0"))
+	s, err := OpenWith(dir, Options{
+		Builtin:  all,
+		Registry: func(context.Context) (*registry.Registry, error) { return registry.At(r.server.URL) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []Content
+	for _, a := range all {
+		c, err := s.Ensure(t.Context(), a.Manifest.Ref(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, c)
+	}
+	if got[0].Dir != got[1].Dir || got[0].Tree != got[1].Tree {
+		t.Errorf("equal files, two trees: %s and %s", got[0].Dir, got[1].Dir)
+	}
+	if got[2].Dir == got[0].Dir {
+		t.Error("other files, one tree")
+	}
+	if _, err := s.Prune(t.Context(), []blueprint.Digest{got[1].Digest}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Verify(got[1]); err != nil {
+		t.Errorf("pruned what a kept version shares: %v", err)
+	}
+	if _, err := os.Lstat(got[2].Dir); !os.IsNotExist(err) {
+		t.Errorf("what nobody keeps stays: %v", err)
+	}
+}

@@ -13,7 +13,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
@@ -23,10 +22,6 @@ import (
 // each are hashed twice through one open file: before anything of it is
 // unpacked, and as it is.
 func (s *Store) layers(ctx context.Context, tree *os.Root, a blueprint.Artifact, m *meter) ([]entry, error) {
-	when, err := time.Parse(time.DateOnly, a.Manifest.Published)
-	if err != nil {
-		return nil, err
-	}
 	var made []entry
 	for _, blob := range a.Manifest.Layers {
 		file, err := openBlob(s.blobPath(blob.Digest))
@@ -36,7 +31,7 @@ func (s *Store) layers(ctx context.Context, tree *os.Root, a blueprint.Artifact,
 		if err != nil {
 			return nil, err
 		}
-		u := unlayering{blob: blob, root: tree, bounds: s.bounds, when: when, meter: m, folded: map[string]string{}, buf: make([]byte, 128<<10)}
+		u := unlayering{blob: blob, root: tree, bounds: s.bounds, meter: m, folded: map[string]string{}, buf: make([]byte, 128<<10)}
 		err = u.run(ctx, file)
 		made = append(made, u.entries...)
 		if err = errors.Join(err, file.Close()); err != nil {
@@ -51,7 +46,6 @@ type unlayering struct {
 	blob   blueprint.Blob
 	root   *os.Root
 	bounds bounds
-	when   time.Time
 	meter  *meter
 
 	entries []entry
@@ -194,7 +188,7 @@ func (u *unlayering) file(h *tar.Header, name string, body io.Reader) error {
 	if h.Mode&0o111 != 0 {
 		mode = programMode
 	}
-	w := writing{root: u.root, name: name, mode: mode, when: u.when, meter: u.meter, buf: u.buf}
+	w := writing{root: u.root, name: name, mode: mode, when: blueprint.FileTime, meter: u.meter, buf: u.buf}
 	made, err := w.file(body)
 	if errors.Is(err, fs.ErrExist) {
 		return u.hostile(h.Name, "in the place of something else")

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
-	"time"
 
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
 )
@@ -37,7 +36,7 @@ func unlayer(t *testing.T, archive []byte, sum blueprint.Digest) (dir string, en
 	m, end := start(t.Context(), nil, Step{})
 	defer end(nil)
 	u := unlayering{
-		blob: blueprint.Blob{Title: "test", Digest: sum}, root: root, when: time.Unix(0, 0), meter: m, folded: map[string]string{}, buf: make([]byte, 128<<10),
+		blob: blueprint.Blob{Title: "test", Digest: sum}, root: root, meter: m, folded: map[string]string{}, buf: make([]byte, 128<<10),
 		bounds: bounds{tarball: 1 << 20, file: 1 << 20, pkg: 2 << 20, files: 20, name: 100},
 	}
 	err = u.run(t.Context(), file)

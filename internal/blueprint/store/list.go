@@ -76,7 +76,7 @@ func (s *Store) info(a blueprint.Artifact) (Info, error) {
 	}
 	info.Ready = true
 	s.look(&info, a.Manifest.BaseDigest(), a.Manifest.Debian != nil, func() int64 { return info.DebBytes })
-	s.look(&info, a.Digest, a.Manifest.HasContent(), func() int64 {
+	s.look(&info, s.contentDigest(a.Manifest), a.Manifest.HasContent(), func() int64 {
 		if a.Manifest.Packages == nil {
 			return 0
 		}

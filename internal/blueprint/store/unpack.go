@@ -12,7 +12,6 @@ import (
 	"os"
 	"path"
 	"strings"
-	"time"
 
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
 )
@@ -28,7 +27,6 @@ type unpacking struct {
 	pkg    blueprint.Package
 	root   *os.Root // the package's own folder
 	bounds bounds
-	when   time.Time // of every file
 	meter  *meter
 
 	entries []entry
@@ -176,7 +174,7 @@ func (u *unpacking) file(name string, header *tar.Header, body io.Reader) error 
 	if header.Mode&0o111 != 0 || u.isProgram(name) {
 		mode = programMode
 	}
-	w := writing{root: u.root, name: name, at: path.Join(u.pkg.Path, name), mode: mode, when: u.when, meter: u.meter, buf: u.buf}
+	w := writing{root: u.root, name: name, at: path.Join(u.pkg.Path, name), mode: mode, when: blueprint.FileTime, meter: u.meter, buf: u.buf}
 	made, err := w.file(body)
 	if errors.Is(err, fs.ErrExist) {
 		return u.twice(name, entry{Path: w.at, Kind: isFile, Mode: mode}, body)

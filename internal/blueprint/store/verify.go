@@ -48,13 +48,16 @@ func (s *Store) Reread(ctx context.Context, m blueprint.Manifest, d blueprint.Di
 	return any, nil
 }
 
-// trees are the digests under which things were unpacked for m: its base, which
-// others may share, and its own.
+// trees are the digests under which things were unpacked for m, whose digest is
+// d: its base and its content, both of which others may share.
 func trees(m blueprint.Manifest, d blueprint.Digest) []blueprint.Digest {
-	if base := m.BaseDigest(); base != "" {
-		return []blueprint.Digest{base, d}
+	all := []blueprint.Digest{d} // where an older nemoclaw unpacked; a running sandbox may have it mounted
+	for _, one := range []blueprint.Digest{m.BaseDigest(), m.ContentDigest(), underOther(m.ContentDigest())} {
+		if one != "" {
+			all = append(all, one)
+		}
 	}
-	return []blueprint.Digest{d}
+	return all
 }
 
 // verify reads what was unpacked; the zero record is nothing.
