@@ -68,7 +68,7 @@ func options() Options {
 }
 
 var fresh = sync.OnceValue(func() *Program {
-	return program.From("nemoclaw-init", func() (program.Source, error) { return os.Open(*initProgram) })
+	return program.From("nemoclaw-init", func() ([]byte, error) { return os.ReadFile(*initProgram) })
 })
 
 // TestAsUser runs all other tests again, as a user without any right.

@@ -3,7 +3,6 @@ package program
 import (
 	"embed"
 	"errors"
-	"io"
 	"io/fs"
 	"sync/atomic"
 	"syscall"
@@ -22,22 +21,16 @@ const (
 	triesName = "nemoclaw-tries"
 )
 
-// Source is where a program is read from; a file is one.
-type Source interface {
-	io.ReaderAt
-	Stat() (fs.FileInfo, error)
-}
-
-// embedded opens the program called name.
-func embedded(name string) (Source, error) {
-	f, err := built.Open("init/" + name)
+// embedded is the program called name.
+func embedded(name string) ([]byte, error) {
+	if b := inPlace(&built, "init/"+name); b != nil {
+		return b, nil
+	}
+	b, err := built.ReadFile("init/" + name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.New("nemoclaw was built without it: run make build")
 	}
-	if err != nil {
-		return nil, err
-	}
-	return f.(Source), nil
+	return b, err
 }
 
 // Program is cmd/init or cmd/tries in a sealed memory file, ready to be
@@ -45,8 +38,7 @@ func embedded(name string) (Source, error) {
 // the same time.
 type Program struct {
 	name  string
-	from  Source
-	size  int64
+	from  []byte        // read only
 	next  atomic.Int64  // the first byte that nobody copies yet
 	left  atomic.Int64  // bytes that are not copied yet
 	over  atomic.Bool   // set by who closes ready
@@ -57,7 +49,7 @@ type Program struct {
 
 // Init makes a memory file for init's program, which Fill fills.
 func Init() *Program {
-	return empty(initName, func() (Source, error) { return embedded(initName) })
+	return empty(initName, func() ([]byte, error) { return embedded(initName) })
 }
 
 // Load begins to make init's Program, and returns at once.
@@ -67,35 +59,30 @@ func Load() *Program { return begin(initName) }
 func LoadTries() *Program { return begin(triesName) }
 
 func begin(name string) *Program {
-	return From(name, func() (Source, error) { return embedded(name) })
+	return From(name, func() ([]byte, error) { return embedded(name) })
 }
 
-// From begins to make a Program of what open gives, and returns at once.
-func From(name string, open func() (Source, error)) *Program {
-	p := empty(name, open)
+// From begins to make a Program of what read gives, and returns when that has.
+func From(name string, read func() ([]byte, error)) *Program {
+	p := empty(name, read)
 	go p.Fill(nil)
 	return p
 }
 
-// empty makes a memory file for what open gives.
-func empty(name string, open func() (Source, error)) *Program {
+// empty makes a memory file for what read gives.
+func empty(name string, read func() ([]byte, error)) *Program {
 	p := &Program{name: name, fd: -1, ready: make(chan struct{})}
-	if err := p.make(open); err != nil {
+	if err := p.make(read); err != nil {
 		p.end(err)
 	}
 	return p
 }
 
-func (p *Program) make(open func() (Source, error)) (err error) {
-	if p.from, err = open(); err != nil {
+func (p *Program) make(read func() ([]byte, error)) (err error) {
+	if p.from, err = read(); err != nil {
 		return err
 	}
-	st, err := p.from.Stat()
-	if err != nil {
-		return err
-	}
-	p.size = st.Size()
-	p.left.Store(p.size)
+	p.left.Store(int64(len(p.from)))
 	p.fd, err = executable(p.name)
 	return err
 }
@@ -118,14 +105,14 @@ const chunk = 64 << 10
 // copied or begun, or until enough is set. It takes 0.8 ms in all, in which a
 // process can be made that is to execute it.
 func (p *Program) Fill(enough *atomic.Bool) {
-	b := make([]byte, chunk)
+	size := int64(len(p.from))
 	for !p.over.Load() && (enough == nil || !enough.Load()) {
 		at := p.next.Add(chunk) - chunk
-		if at >= p.size {
+		if at >= size {
 			return
 		}
-		part := b[:min(chunk, p.size-at)]
-		err := copyAt(p.fd, p.from, part, at)
+		part := p.from[at:min(at+chunk, size)]
+		err := writeAt(p.fd, part, at)
 		if left := p.left.Add(-int64(len(part))); err == nil && left > 0 {
 			continue
 		}

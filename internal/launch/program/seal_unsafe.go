@@ -1,8 +1,8 @@
 package program
 
 import (
+	"embed"
 	"errors"
-	"io"
 	"os"
 	"syscall"
 	"unsafe"
@@ -28,11 +28,30 @@ func executable(name string) (int, error) {
 	return fd, err
 }
 
-// copyAt copies what lies at an offset, as much as b has room for.
-func copyAt(fd int, from io.ReaderAt, b []byte, at int64) error {
-	if n, err := from.ReadAt(b, at); n < len(b) {
-		return err
+// file is how the compiler lays out a file of an embed.FS, which is a pointer to
+// a slice of them (see the source of package embed).
+type file struct {
+	name, data string
+	_          [16]byte // a hash
+}
+
+// inPlace is an embedded file where it lies, not to be written to: ReadFile would
+// copy it once more. nil where there is none.
+func inPlace(all *embed.FS, name string) []byte {
+	files := *(**[]file)(unsafe.Pointer(all))
+	if files == nil {
+		return nil
 	}
+	for _, f := range *files {
+		if f.name == name {
+			return unsafe.Slice(unsafe.StringData(f.data), len(f.data))
+		}
+	}
+	return nil
+}
+
+// writeAt writes b at an offset.
+func writeAt(fd int, b []byte, at int64) error {
 	for len(b) > 0 {
 		n, err := syscall.Pwrite(fd, b, at)
 		if err != nil {

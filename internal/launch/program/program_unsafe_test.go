@@ -1,10 +1,12 @@
 package program
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,6 +23,27 @@ func TestConstants(t *testing.T) {
 	}
 }
 
+// The compiler lays embedded files out as file says.
+func TestInPlace(t *testing.T) {
+	all, err := built.ReadDir("init")
+	if err != nil || len(all) == 0 {
+		t.Fatalf("%d files, %v", len(all), err)
+	}
+	for _, f := range all {
+		name := "init/" + f.Name()
+		want, err := built.ReadFile(name)
+		if got := inPlace(&built, name); err != nil || len(got) == 0 || !bytes.Equal(got, want) {
+			t.Errorf("%s: %d bytes, want %d; %v", name, len(got), len(want), err)
+		}
+	}
+	if b := inPlace(&built, "init/none"); b != nil {
+		t.Errorf("%d bytes of nothing", len(b))
+	}
+	if unsafe.Sizeof(built) != unsafe.Sizeof(uintptr(0)) {
+		t.Errorf("an embed.FS is %d bytes", unsafe.Sizeof(built))
+	}
+}
+
 // What is in memory is what was given, for nobody to read or change.
 func TestFrom(t *testing.T) {
 	text := strings.Repeat("0123456789", 100_000)
@@ -28,7 +51,7 @@ func TestFrom(t *testing.T) {
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := From("test", func() (Source, error) { return os.Open(name) })
+	p := From("test", func() ([]byte, error) { return os.ReadFile(name) })
 	p.Fill(nil) // two at a time
 	fd, err := p.File()
 	if err != nil {
@@ -54,7 +77,7 @@ func TestFrom(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Error(err)
 	}
-	bad := From("test", func() (Source, error) { return nil, os.ErrNotExist })
+	bad := From("test", func() ([]byte, error) { return nil, os.ErrNotExist })
 	if _, err := bad.File(); err == nil || !strings.Contains(err.Error(), "test") {
 		t.Errorf("%v", err)
 	}
