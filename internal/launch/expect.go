@@ -66,14 +66,33 @@ func (e *Expected) User() (uid, gid uint32) { return e.child.UID, e.child.GID }
 // Start makes the expected init obey s, and returns when its walls are proved.
 // Every error is an *Error, but ctx's own; then nothing is left running.
 func (e *Expected) Start(ctx context.Context, s spec.Spec) (*Box, error) {
-	e.taken = true
-	if err := e.born(); err != nil {
+	if err := e.Hand(s); err != nil {
 		return nil, err
 	}
+	return e.Stand(ctx)
+}
+
+// Hand is the first half of Start: init begins to obey s. It takes what the host
+// has to do for that. After an error there is no second half.
+func (e *Expected) Hand(s spec.Spec) error {
+	e.taken = true
+	if err := e.born(); err != nil {
+		return err
+	}
+	if err := e.box.hand(s, e.child); err != nil {
+		e.forget()
+		e.box.abandon()
+		return err
+	}
+	return nil
+}
+
+// Stand is the second half.
+func (e *Expected) Stand(ctx context.Context) (*Box, error) {
 	defer e.forget()
 	b := e.box
 	stop := context.AfterFunc(ctx, func() { _ = b.Kill() })
-	err := b.raise(s, e.child)
+	err := b.raise()
 	if !stop() && ctx.Err() != nil {
 		err = ctx.Err()
 	}

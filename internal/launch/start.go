@@ -39,9 +39,8 @@ func Start(ctx context.Context, s spec.Spec, o Options) (*Box, error) {
 	return Begin(o).Start(ctx, s)
 }
 
-// raise hands the spec over and takes what init hands out, until the walls are
-// proved.
-func (b *Box) raise(s spec.Spec, c *birth.Child) error {
+// hand hands the spec over.
+func (b *Box) hand(s spec.Spec, c *birth.Child) error {
 	mounts, err := detach(&s, c) // while init's runtime starts
 	if err != nil {
 		return refused(spec.FilesystemWall, err)
@@ -50,6 +49,11 @@ func (b *Box) raise(s spec.Spec, c *birth.Child) error {
 	if err := b.wire.SendSpec(s, mounts...); err != nil {
 		return b.orCrash(err)
 	}
+	return nil
+}
+
+// raise takes what init hands out, until the walls are proved.
+func (b *Box) raise() error {
 	filter.Answer(0) // makes its table, which takes 0.2 ms, while init builds
 	for {
 		m, fds, err := b.wire.Receive()

@@ -24,6 +24,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/policy"
 	"github.com/nemoclaw/nemoclaw/internal/session"
 	"github.com/nemoclaw/nemoclaw/internal/state"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/throwaway"
 )
 
 // Once is one command in a throw-away sandbox. Nobody is asked anything: what
@@ -41,6 +42,9 @@ type Once struct {
 	// Begun is what launch.Take or BeginOnce gave, when it was called before. nil
 	// begins now.
 	Begun *launch.Expected
+	// Ahead is that sandbox where it is being raised already; then there is no
+	// policy, no mount, no base. nil for none.
+	Ahead *throwaway.Sandbox
 	// Secret gives the value of a rule's credential. Nil: there is none.
 	Secret func(name string) ([]byte, error)
 	// Refused takes what was refused, when the command has ended. May be nil.
@@ -73,19 +77,21 @@ func BeginOnce() (*launch.Expected, error) {
 // RunOnce runs o and returns the command's exit code, or 128 and the signal's
 // number where one killed it. The error says why nothing ran.
 func RunOnce(ctx context.Context, o Once) (code int, err error) {
-	if o.Begun == nil {
+	if o.Begun == nil && o.Ahead == nil {
 		if o.Begun, err = BeginOnce(); err != nil {
 			return 0, err
 		}
 	}
-	defer o.Begun.Close()
+	if o.Begun != nil {
+		defer o.Begun.Close()
+	}
 	rules, err := oncePolicy(o.PolicyFile)
 	if err != nil {
 		return 0, err
 	}
-	dir, err := os.MkdirTemp("", "nemoclaw-run-")
+	dir, err := o.folder()
 	if err != nil {
-		return 0, fmt.Errorf("make a folder for the sandbox: %w", err)
+		return 0, err
 	}
 	defer os.RemoveAll(dir) // what the command left; its own user's files
 	k := &once{refused: map[refusal]*counted{}}
@@ -98,6 +104,13 @@ func RunOnce(ctx context.Context, o Once) (code int, err error) {
 	}
 	defer k.end(o)
 	return k.run(ctx, o)
+}
+
+func (o Once) folder() (string, error) {
+	if o.Ahead != nil {
+		return o.Ahead.Dir, nil
+	}
+	return throwaway.Folder()
 }
 
 func (k *once) passSignals(ctx context.Context, from <-chan os.Signal) {
@@ -161,30 +174,12 @@ type once struct {
 }
 
 func (k *once) start(ctx context.Context, o Once, rules *policy.Policy, dir string) error {
-	in := plan.Input{Name: "run", System: o.system(), Workspace: dir, Limits: plan.Limits{Files: 4096, TmpBytes: 1 << 30}}
-	for _, m := range o.Mounts {
-		in.Mounts = append(in.Mounts, plan.Mount{Host: m.Host, Target: m.Sandbox, ReadOnly: m.ReadOnly})
-	}
-	leaf, err := k.readable(&in, rules)
-	if err != nil {
-		return err
-	}
-	s, err := plan.Make(in)
-	if err != nil {
-		return err
-	}
-	s.Once = true
-	if os.Geteuid() == 0 {
-		uid, gid := o.Begun.User()
-		if err := os.Chown(dir, int(uid), int(gid)); err != nil {
-			return fmt.Errorf("give the sandbox its folder: %w", err)
-		}
-	}
 	up, err := onceUpstream(o.PolicyFile)
 	if err != nil {
 		return err
 	}
-	if k.box, err = o.Begun.Start(ctx, s); err != nil {
+	leaf, err := k.raise(ctx, o, rules, dir)
+	if err != nil {
 		return err
 	}
 	for _, h := range k.box.Sockets() {
@@ -206,6 +201,23 @@ func (k *once) start(ctx context.Context, o Once, rules *policy.Policy, dir stri
 		Secret:   o.Secret,
 	})
 	return nil
+}
+
+// raise raises the sandbox, and gives what signs for it, where a rule needs that.
+func (k *once) raise(ctx context.Context, o Once, rules *policy.Policy, dir string) (leaf func(string) (*tls.Certificate, error), err error) {
+	if o.Ahead != nil {
+		k.box, err = o.Ahead.Wait(ctx)
+		return nil, err
+	}
+	in := throwaway.Input(o.system(), dir)
+	for _, m := range o.Mounts {
+		in.Mounts = append(in.Mounts, plan.Mount{Host: m.Host, Target: m.Sandbox, ReadOnly: m.ReadOnly})
+	}
+	if leaf, err = k.readable(&in, rules); err != nil {
+		return nil, err
+	}
+	k.box, err = throwaway.Raise(ctx, o.Begun, in)
+	return leaf, err
 }
 
 // readable gives the sandbox an authority of its own, in a folder that ends with

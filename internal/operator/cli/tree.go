@@ -61,7 +61,7 @@ func (a *app) tree() (*cobra.Command, error) {
 	root.AddGroup(&cobra.Group{ID: groupVerbs, Title: "What a sandbox does (nemoclaw NAME VERB; NAME may be left out when there is one):"})
 	root.SetHelpCommandGroupID(groupGeneral)
 	root.SetCompletionCommandGroupID(groupGeneral)
-	for _, c := range []*cobra.Command{a.onboardCommand(), quick.RunCommand(a.voice, a.home, nil, nil), a.listCommand(), a.doctorCommand(),
+	for _, c := range []*cobra.Command{a.onboardCommand(), quick.RunCommand(a.voice, a.home, quick.Begun{}), a.listCommand(), a.doctorCommand(),
 		a.versionCommand(), a.uninstallCommand(), a.blueprintCommand(), a.secretCommand()} {
 		c.GroupID = groupGeneral
 		root.AddCommand(c)

@@ -13,6 +13,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/session"
 	"github.com/nemoclaw/nemoclaw/internal/state"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/throwaway"
 )
 
 // Not a registration: what package early has begun goes on here, as soon as
@@ -23,26 +24,43 @@ import (
 // begins.
 func init() {
 	fd, asked := early.Exec()
-	born := early.Init()
-	if !asked && born == nil {
+	if !asked && early.Init() == nil {
 		return
 	}
 	go func() {
 		if asked {
 			os.Exit(say.Fail(say.Standard().Err, execBegun(fd)))
 		}
-		os.Exit(runBegun(os.Args[2:], launch.Take(born)))
+		os.Exit(runBegun(os.Args[2:], takeOver()))
 	}()
 	select {}
 }
 
+// Begun is what was begun of a run before it was read: its sandbox is being
+// raised, or waits as an init for what it shall be.
+type Begun struct {
+	Init    *launch.Expected
+	Sandbox *throwaway.Sandbox
+	Signals <-chan os.Signal
+}
+
+func takeOver() Begun {
+	if s := throwaway.Begun(); s != nil {
+		return Begun{Sandbox: s, Signals: s.Signals}
+	}
+	return Begun{Init: launch.Take(early.Init()), Signals: Signals()}
+}
+
 // runBegun is the rest of a run whose init is on its way. A command line that
 // turns out wrong ends this process, and so what was begun.
-func runBegun(args []string, begun *launch.Expected) int {
-	got, voice := Signals(), say.Standard()
+func runBegun(args []string, begun Begun) int {
+	voice := say.Standard()
 	home, err := state.Find()
 	if err == nil {
-		err = Alone(RunCommand(voice, home, begun, got), args)
+		err = Alone(RunCommand(voice, home, begun), args)
+	}
+	if begun.Sandbox != nil {
+		begun.Sandbox.Drop()
 	}
 	return say.Fail(voice.Err, err)
 }

@@ -2,9 +2,20 @@ package quick
 
 import (
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/nemoclaw/nemoclaw/internal/session"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/throwaway"
 )
+
+// What package throwaway takes for the command's signals, session does too.
+func TestPassed(t *testing.T) {
+	if !slices.Equal(throwaway.Passed, session.Passed) {
+		t.Errorf("%v and %v", throwaway.Passed, session.Passed)
+	}
+}
 
 // What only the long road needs is not initialised on the short one: neither
 // needed here nor sorted before this package.

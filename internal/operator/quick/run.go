@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -20,10 +19,9 @@ import (
 
 // run is what a `run` works with.
 type run struct {
-	voice   *say.Voice
-	home    state.Home
-	begun   *launch.Expected
-	signals <-chan os.Signal
+	voice *say.Voice
+	home  state.Home
+	begun Begun
 }
 
 // runFlags say how a throw-away sandbox is.
@@ -33,10 +31,10 @@ type runFlags struct {
 	mounts []string
 }
 
-// RunCommand is `run` as a command of a tree. begun is its sandbox and got are
-// its signals, where they were begun before; nil begins them in it.
-func RunCommand(voice *say.Voice, home state.Home, begun *launch.Expected, got <-chan os.Signal) *cobra.Command {
-	a := &run{voice: voice, home: home, begun: begun, signals: got}
+// RunCommand is `run` as a command of a tree. What was not begun before, it
+// begins.
+func RunCommand(voice *say.Voice, home state.Home, begun Begun) *cobra.Command {
+	a := &run{voice: voice, home: home, begun: begun}
 	var f runFlags
 	c := &cobra.Command{
 		Use:   "run [--policy FILE] [--mount HOST:SANDBOX[:ro|rw]] -- COMMAND [ARG …]",
@@ -71,9 +69,10 @@ func (a *run) once(ctx context.Context, argv []string, f runFlags) error {
 		Mounts:     mounts,
 		TTY:        f.WantsTTY(),
 		Refused:    a.tellRefused,
-		Begun:      a.begun,
+		Begun:      a.begun.Init,
+		Ahead:      a.begun.Sandbox,
 		Secret:     a.storedSecret,
-		Signals:    a.signals,
+		Signals:    a.begun.Signals,
 	})
 	if err != nil {
 		return notStarted(err)

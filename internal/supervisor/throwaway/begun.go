@@ -1,0 +1,102 @@
+package throwaway
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/nemoclaw/nemoclaw/internal/early"
+	"github.com/nemoclaw/nemoclaw/internal/host"
+	"github.com/nemoclaw/nemoclaw/internal/launch"
+)
+
+// Sandbox is one that is being raised. Its methods are for one goroutine.
+type Sandbox struct {
+	// Dir is its /sandbox, which the caller removes; "" where none could be made.
+	Dir string
+	// Signals are the command's, from when there was something to leave behind.
+	Signals <-chan os.Signal
+
+	stop context.CancelFunc
+	done chan struct{} // closed when box or err is there
+	box  *launch.Box
+	err  error
+
+	taken bool // by Wait or Drop
+}
+
+// What was begun. Set once, here, before anybody can look.
+var begun *Sandbox
+
+// Not a registration: this is as early as it can be done. See package early.
+func init() {
+	if born := early.Init(); born != nil && plain(os.Args) {
+		begun = Begin(launch.Take(born))
+	}
+}
+
+// Begun is the sandbox of this command line; nil where that asks for more than a
+// command, or for something else.
+func Begun() *Sandbox { return begun }
+
+// plain takes `run -- COMMAND …`.
+func plain(args []string) bool {
+	return len(args) > 3 && filepath.Base(args[0]) != "openshell" && args[1] == "run" && args[2] == "--"
+}
+
+// Passed are the signals that mean the command: those of package session, which
+// is initialised too late.
+var Passed = []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2}
+
+// Begin begins to raise a sandbox on this machine's /usr that reaches nothing.
+func Begin(from *launch.Expected) *Sandbox {
+	got := make(chan os.Signal, 16)
+	signal.Notify(got, Passed...)
+	s := &Sandbox{Signals: got, done: make(chan struct{})}
+	var ctx context.Context
+	ctx, s.stop = context.WithCancel(context.Background())
+	if s.Dir, s.err = Folder(); s.err == nil {
+		// Here, and not beside what follows: until init has this it waits, and all
+		// else can wait for it.
+		s.err = hand(from, Input(host.System(), s.Dir))
+	}
+	if s.err != nil {
+		from.Close()
+		close(s.done)
+		return s
+	}
+	go func() {
+		defer close(s.done)
+		s.box, s.err = from.Stand(ctx)
+	}()
+	return s
+}
+
+// Wait waits until its walls are proved. The end of ctx ends what is not up yet;
+// a sandbox that is up is the caller's.
+func (s *Sandbox) Wait(ctx context.Context) (*launch.Box, error) {
+	s.taken = true
+	stop := context.AfterFunc(ctx, s.stop)
+	<-s.done
+	stop()
+	s.stop()
+	return s.box, s.err
+}
+
+// Drop ends one that Wait was not called for, and removes its folder; after Wait
+// it does nothing.
+func (s *Sandbox) Drop() {
+	if s.taken {
+		return
+	}
+	s.taken = true
+	s.stop()
+	<-s.done
+	if s.err == nil {
+		_ = s.box.Kill()
+		_ = s.box.Wait()
+	}
+	_ = os.RemoveAll(s.Dir)
+}

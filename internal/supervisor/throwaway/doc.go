@@ -1,0 +1,13 @@
+// Package throwaway raises the sandbox of a `run`, up to its proved walls. That
+// of a plain one, which asks for nothing but a command, is begun before the
+// packages of the gates are initialised: init takes longer to build walls than
+// they do.
+//
+// Runs in: the command line; for `verify` the supervisor.
+// Reads:   the host's layout; the command line.
+// Touches: makes a sandbox, from the init that package early has begun, and its
+// folder, which whoever takes it removes.
+// Fails:   as package launch does: with no sandbox.
+// Proved by: TestPlain, TestBeforeTheRest, TestBegunIsTaken, and every test of
+// `run`.
+package throwaway
