@@ -1,6 +1,7 @@
 package confine
 
 import (
+	"cmp"
 	"math"
 	"os"
 	"runtime"
@@ -27,17 +28,11 @@ func Main(fd int) {
 	ignoreSignals() // before there is an agent
 	child := childSignals()
 	in := &inside{up: wire.New(fd), domain: openDomain()}
-	// While the spec is awaited.
+	// While the spec is awaited, and files are built.
 	compiled := in.domain.begin(func() (err error) { in.program, err = filter.Compile(); return err })
 	s, handed, err := in.up.ReceiveSpec()
 	if err == nil {
-		err = <-compiled
-	}
-	if choice := (filter.Choice{Allow: s.Seccomp.Allow, Audit: s.Seccomp.Audit}); err == nil && (choice.Audit || len(choice.Allow) > 0) {
-		in.program, err = filter.CompileFor(choice)
-	}
-	if err == nil {
-		err = in.enclose(s, handed)
+		err = in.enclose(s, handed, compiled)
 	}
 	if err == nil {
 		in.nursery = newNursery(in.up, in.domain, s)
@@ -91,8 +86,8 @@ func follow(list []step) error {
 
 // enclose builds every wall around this process. Files and network know
 // nothing of each other, so they are built side by side; the privileges with
-// which they are built go last.
-func (in *inside) enclose(s spec.Spec, handed []int) error {
+// which they are built go last. compiled says that the filter is.
+func (in *inside) enclose(s spec.Spec, handed []int, compiled <-chan error) error {
 	// Before the files are: meanwhile /proc goes from one root to the other.
 	first := !s.Network.CaptureOff && withoutCookies()
 	network := in.domain.begin(func() error {
@@ -102,11 +97,14 @@ func (in *inside) enclose(s spec.Spec, handed []int) error {
 		return follow(in.domainSteps(s))
 	})
 	files := follow(in.fileSteps(s, handed))
-	if err := <-network; files == nil && err != nil {
+	if err := cmp.Or(files, <-compiled, <-network); err != nil {
 		return err
 	}
-	if files != nil {
-		return files
+	if choice := (filter.Choice{Allow: s.Seccomp.Allow, Audit: s.Seccomp.Audit}); choice.Audit || len(choice.Allow) > 0 {
+		var err error
+		if in.program, err = filter.CompileFor(choice); err != nil {
+			return err
+		}
 	}
 	return follow(in.privilegeSteps(s))
 }
