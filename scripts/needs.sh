@@ -58,4 +58,5 @@ if [ "$want" = test ]; then
   go run ./demo/modelserver --install
   test/libraries/install.sh
   test/registry/install.sh
+  test/whatsapp/install.sh
 fi
