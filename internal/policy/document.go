@@ -165,7 +165,7 @@ func (d *document) checkPlain(n *yaml.Node) {
 		d.at(n, "the text itself", "the anchor &%s", n.Anchor)
 		return
 	case n.Style&yaml.TaggedStyle != 0:
-		d.at(n, "a plain value", "the tag %s", n.ShortTag())
+		d.at(n, "a plain value", "the tag %q", n.ShortTag())
 		return
 	}
 	if n.Kind == yaml.MappingNode {
