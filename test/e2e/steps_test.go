@@ -131,9 +131,7 @@ func (s *traced) taken(rest *os.File, at int) bool {
 // in force is the old or the new, the sandbox starts, its files are equal and
 // its book is whole; and at the end nothing is left of any.
 func TestKilledAtEachStep(t *testing.T) {
-	if _, err := exec.LookPath("strace"); err != nil {
-		t.Skip("needs strace")
-	}
+	needsStrace(t)
 	h := newHome(t)
 	modelServer(t) // listens from here on
 	before := h.census()
@@ -187,6 +185,13 @@ func TestKilledAtEachStep(t *testing.T) {
 	}
 	b.do("destroy", "--yes")
 	h.gone(before)
+}
+
+func needsStrace(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("strace"); err != nil {
+		t.Skip("needs strace: scripts/needs.sh installs it")
+	}
 }
 
 // whole holds that the sandbox is well after what was done to it, and that it can

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
 )
 
@@ -60,14 +58,11 @@ func (s *Store) Add(ctx context.Context, a blueprint.Artifact, accept Accept) er
 	if err := s.Admits(a.Manifest.Ref(), a.Digest, accept); err != nil {
 		return err
 	}
-	if err := s.makeFolders(); err != nil {
-		return err
-	}
-	unlock, err := lock(ctx, s.path("locks", "all"), unix.LOCK_SH, nil)
+	leave, err := s.begin(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer leave()
 	if err := s.keep(ctx, a); err != nil {
 		return named(err, a.Manifest.Ref())
 	}

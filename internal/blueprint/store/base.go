@@ -51,14 +51,11 @@ func (s *Store) base(ctx context.Context, a blueprint.Artifact, p Progress) (rec
 // EnsureBase makes the base of a ready, and gives its folder; "" is the
 // machine's own /usr.
 func (s *Store) EnsureBase(ctx context.Context, a blueprint.Artifact, p Progress) (string, error) {
-	if err := s.makeFolders(); err != nil {
-		return "", err
-	}
-	unlock, err := lock(ctx, s.path("locks", "all"), unix.LOCK_SH, nil)
+	leave, err := s.begin(ctx, nil)
 	if err != nil {
 		return "", err
 	}
-	defer unlock()
+	defer leave()
 	under, err := s.base(ctx, a, p)
 	if err == nil {
 		err = s.verify(ctx, under, p)

@@ -40,6 +40,9 @@ func (s *Store) Clear(ctx context.Context, keep []blueprint.Digest) (Cleared, er
 		return Cleared{}, err
 	}
 	defer unlock()
+	if err := s.makeLayout(); err != nil {
+		return Cleared{}, err
+	}
 	c := clearing{store: s, files: map[string]bool{}, content: map[string]bool{}, roots: map[string]bool{}}
 	for _, d := range keep {
 		if err := c.keep(ctx, d); err != nil {

@@ -38,9 +38,6 @@ func (s *Store) have(ctx context.Context, ref blueprint.Ref, p Progress, read fu
 	if err := a.Manifest.RunsOn(s.platform); err != nil {
 		return Content{}, err
 	}
-	if err := s.makeFolders(); err != nil {
-		return Content{}, err
-	}
 	waiting := func() {
 		if p != nil {
 			p(Step{Phase: Waiting})
@@ -66,7 +63,7 @@ func (s *Store) have(ctx context.Context, ref blueprint.Ref, p Progress, read fu
 
 // lockFor keeps Clear and other processes that work on the same blueprint away.
 func (s *Store) lockFor(ctx context.Context, a blueprint.Artifact, waiting func()) (func(), error) {
-	all, err := lock(ctx, s.path("locks", "all"), unix.LOCK_SH, waiting)
+	all, err := s.begin(ctx, waiting)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,13 +25,60 @@ func lock(ctx context.Context, file string, how int, waiting func()) (unlock fun
 	return func() { f.Close() }, nil
 }
 
+// begin makes what the store consists of, sweeps what killed processes left half
+// made, and keeps Clear away until leave is called. Whoever writes here is inside.
+func (s *Store) begin(ctx context.Context, waiting func()) (leave func(), err error) {
+	if err := s.makeFolders(); err != nil {
+		return nil, err
+	}
+	if err := s.sweepLeft(ctx); err != nil {
+		return nil, err
+	}
+	leave, err = lock(ctx, s.path("locks", "all"), unix.LOCK_SH, waiting)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.makeLayout(); err != nil {
+		leave()
+		return nil, err
+	}
+	return leave, nil
+}
+
+// sweepLeft removes what was being written when its writer was killed. With the
+// lock to itself, nobody else writes; where somebody does, a later one sweeps.
+func (s *Store) sweepLeft(ctx context.Context) error {
+	var left []string
+	for _, in := range []string{"", "blobs/sha256", "blobs/sha512", "signatures", "content"} {
+		found, _ := filepath.Glob(s.path(in, newPrefix+"*")) // the pattern is well formed
+		left = append(left, found...)
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	unlock, err := lock(ctx, s.path("locks", "all"), unix.LOCK_EX|unix.LOCK_NB, nil)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for _, name := range left {
+		if err := os.RemoveAll(name); err != nil {
+			return fmt.Errorf("sweep blueprint store: %w", err)
+		}
+	}
+	return nil
+}
+
 // flock locks an open file, or closes it.
 func flock(ctx context.Context, f *os.File, how int, waiting func()) error {
 	err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
 	if err == nil {
 		return nil
 	}
-	if !errors.Is(err, unix.EWOULDBLOCK) {
+	if !errors.Is(err, unix.EWOULDBLOCK) || how&unix.LOCK_NB != 0 {
 		f.Close()
 		return fmt.Errorf("flock %s: %w", f.Name(), err)
 	}

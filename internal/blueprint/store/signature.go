@@ -6,21 +6,16 @@ import (
 	"io/fs"
 	"os"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
 )
 
 // KeepSignature keeps the signed note of a blueprint beside it; nil forgets it.
 func (s *Store) KeepSignature(ctx context.Context, d blueprint.Digest, text []byte) error {
-	if err := s.makeFolders(); err != nil {
-		return err
-	}
-	unlock, err := lock(ctx, s.path("locks", "all"), unix.LOCK_SH, nil)
+	leave, err := s.begin(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer leave()
 	file := s.path("signatures", d.Hex())
 	if text == nil {
 		err := os.Remove(file)

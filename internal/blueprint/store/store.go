@@ -124,7 +124,7 @@ func (s *Store) makeFolders() error {
 			return err
 		}
 	}
-	return s.makeLayout()
+	return nil
 }
 
 func ownFolder(dir string) error {
