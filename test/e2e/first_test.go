@@ -29,6 +29,52 @@ run: [[/bin/sh, -c, "mkdir /sandbox/content/x && sort /sandbox/recipe/folder/wor
 	"folder/words": "b\na\n",
 }
 
+// TestKilledFirstOnboard kills the first onboard of a machine, with all that it
+// has started, before each sync and each rename of theirs. After each there is
+// no sandbox or the whole one, and the same command again leads to one that is
+// well; when that is destroyed nothing half-made is left. The blueprint has
+// content, so that it is unpacked, too.
+func TestKilledFirstOnboard(t *testing.T) {
+	needsStrace(t)
+	h := newHome(t)
+	args := []string{"onboard", "--yes", "--agent", "none", "--blueprint", "made@1.0.0", "--name", "box", "--inference-url", modelServer(t), "--model", "tiny"}
+	layout := h.builtRecipe()
+	before := h.census()
+	there := map[bool]int{}
+	at := 1
+	for ; ; at++ {
+		h.fresh()
+		h.must("blueprint", "pull", "--unsigned", layout+":1.0.0")
+		came := h.killedAt(at, args...)
+		what := fmt.Sprintf("onboard killed before step %d", at)
+		b := &box{h, "box"}
+		made := strings.TrimSpace(h.must("list", "--json")) != "[]"
+		there[made]++
+		if made { // as it is, without another onboard
+			b.revived(what)
+		}
+		if r := h.nemoclaw(args...); r.code != 0 {
+			t.Errorf("%s: onboard again: %s", what, r)
+		}
+		if st := b.status(); !st.Healthy || !st.Blueprint.Verified {
+			t.Errorf("%s: %+v", what, st)
+		}
+		b.prints("a", "head -n1 /opt/nemoclaw/content/x/sorted")
+		b.do("audit", "verify")
+		b.do("destroy", "--yes")
+		h.noneHalfMade(what)
+		if !came {
+			break
+		}
+	}
+	t.Logf("killed before each of %d steps; a sandbox was there afterwards: %v", at-1, there)
+	if at-1 < 15 || there[false] == 0 || there[true] == 0 {
+		t.Errorf("%d steps, a sandbox there: %v", at-1, there)
+	}
+	h.fresh()
+	h.gone(before)
+}
+
 // TestKilledBuild kills a build, with the sandbox that its commands run in,
 // before each of its steps. After each the blueprint is there whole or not at
 // all, and a build after it gives the digest that one gives which nobody killed.
@@ -83,6 +129,15 @@ func (h *home) recipe() (dir string) {
 		h.Fatal(err)
 	}
 	return dir
+}
+
+// builtRecipe is a layout that holds what aRecipe makes.
+func (h *home) builtRecipe() (layout string) {
+	h.Helper()
+	layout = h.TempDir()
+	h.must("blueprint", "build", h.recipe())
+	h.must("blueprint", "push", "made@1.0.0", layout)
+	return layout
 }
 
 // fresh takes the state folder away, in which no sandbox runs any more.
