@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,6 +29,7 @@ type quick struct {
 	verdict policy.Verdict
 	dialled netip.Addr
 	name    *naming
+	off     atomic.Bool // it became a flow at once, which says for itself what came of it
 
 	opaque  bool   // what the program says was judged
 	pending []byte // what it said, until then
@@ -51,8 +53,8 @@ const enough = 1 << 20
 // near are the addresses of the host's loopback, as a flow looks them up.
 var near = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}
 
-// begin judges and dials. Where it gives nil nothing was done, and fd is for
-// the caller to serve.
+// begin judges and dials. Where it gives nil nothing was done but a question that
+// nobody waits for, and fd is for the caller to serve.
 func (l *loop) begin(fd int, from netip.AddrPort) (q *quick) {
 	g := l.g
 	defer func() {
@@ -75,15 +77,30 @@ func (l *loop) begin(fd int, from netip.AddrPort) (q *quick) {
 	default:
 		return nil
 	}
+	asked := &quick{
+		l: l, number: l.number(), from: from, to: to,
+		request: r, verdict: v, dialled: near[0], name: newNaming(), heard: r.Time,
+	}
+	defer func() { asked.off.Store(q == nil) }()
+	asked.ask()
 	out, err := dialNear(near[0], to.Port())
 	if err != nil {
 		<-g.slots
 		return nil
 	}
-	return &quick{
-		l: l, number: l.number(), fds: [2]int{fd, out}, from: from, to: to,
-		request: r, verdict: v, dialled: near[0], name: newNaming(), heard: r.Time,
-	}
+	asked.fds = [2]int{fd, out}
+	return asked
+}
+
+// ask puts the question who it is. It goes out before anything is dialled: whom
+// the dialling wakes would keep the processor from us for as long as init takes
+// to answer.
+func (q *quick) ask() {
+	q.l.g.naming.ask(q.name, q.from, q.to, func(h holder) {
+		if !q.off.Load() {
+			q.l.g.recordOf(q.request, q.verdict, h)
+		}
+	}, q.named)
 }
 
 // isQuick says whether the policy lets r pass whoever asks, to the host's
@@ -126,7 +143,7 @@ func dialNear(to netip.Addr, port uint16) (int, error) {
 }
 
 // serve begins with what the program has said already, which is often there by
-// now, and asks who it is when that is on its way.
+// now.
 func (q *quick) serve() {
 	q.l.flows[q.number] = q
 	q.l.open.Add(1)
@@ -141,7 +158,6 @@ func (q *quick) serve() {
 			q.cut()
 		}
 	}
-	q.l.g.naming.ask(q.name, q.from, q.to, func(h holder) { q.l.g.recordOf(q.request, q.verdict, h) }, q.named)
 }
 
 // named: it is known who asks.

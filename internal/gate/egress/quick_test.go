@@ -249,9 +249,16 @@ func TestQuickIsJudged(t *testing.T) {
 	n.awaitFlows(0)
 }
 
-// Nobody listens: the program is told at once, and so is the operator.
+// Nobody listens: the program is told at once, and so is the operator, once,
+// though it was asked on the quick road already who it is.
 func TestQuickToNobody(t *testing.T) {
-	n := newNearby(t, echoes, nil)
+	line := newLine(t)
+	n := newNearby(t, echoes, func(c *Config) { c.Line = line })
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		line.answer(<-line.asked, policy.ProgramAt("/usr/bin/psql", nil), 7)
+	}()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	check(t, err)
 	n.port = l.Addr().(*net.TCPAddr).Port
@@ -259,6 +266,11 @@ func TestQuickToNobody(t *testing.T) {
 	n.policy.Store(parse(t, n.rule()))
 	n.mustReset(n.call())
 	n.events.await(t, func(e Event) bool { return strings.Contains(e.Why, "allowed, but not reachable") })
+	<-answered
+	n.gate.Close()
+	if all := n.events.list(); len(all) != 1 {
+		t.Errorf("got %+v", all)
+	}
 }
 
 // Peers that never read are held by the kernel's buffers alone, and cut as ever.
