@@ -256,3 +256,31 @@ func TestLookHere(t *testing.T) {
 		t.Errorf("still confined: %v", err)
 	}
 }
+
+// The zone of the machine's local time is known where a link names a file of the
+// tree's own; anything else stays a copy.
+func TestLocalTime(t *testing.T) {
+	root := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(root, zones, "Europe"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{zones + "Europe/Bern", "etc-of-ours"} {
+		if err := os.WriteFile(filepath.Join(root, name), []byte("TZif"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct{ to, zone string }{
+		{"/usr/share/zoneinfo/Europe/Bern", "/usr/share/zoneinfo/Europe/Bern"},
+		{"/usr/share//zoneinfo/./Europe/Bern", "/usr/share/zoneinfo/Europe/Bern"},
+		{"/usr/share/zoneinfo/Europe/Basel", ""}, // the tree has not that one
+		{"/usr/share/zoneinfo/Europe", ""},
+		{"/usr/share/zoneinfo/../../../etc-of-ours", ""},
+	} {
+		if zone := zoneOf(c.to, root); zone != c.zone {
+			t.Errorf("%s: got %q, want %q", c.to, zone, c.zone)
+		}
+	}
+	if data, zone := localTime(filepath.Join(root, "none"), root); data != nil || zone != "" {
+		t.Errorf("without a file: %q, %q; want UTC", data, zone)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/nemoclaw/nemoclaw/internal/plan"
 )
@@ -29,8 +30,38 @@ func Pinned(root string) plan.System {
 			s.Etc = append(s.Etc, plan.EtcEntry{Path: p, Source: source, Folder: fi.IsDir()})
 		}
 	}
-	s.Localtime, _ = os.ReadFile("/etc/localtime") // absent is UTC
+	s.Localtime, s.LocalZone = localTime("/etc/localtime", s.Root)
 	return s
+}
+
+// zones is where all systems keep the files of the world's time zones.
+const zones = "/usr/share/zoneinfo/"
+
+// localTime is the machine's local time as file has it, none for UTC, and the
+// file of its zone, where that is known.
+func localTime(file, root string) (data []byte, zone string) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, ""
+	}
+	to, err := os.Readlink(file)
+	if err != nil {
+		return data, "" // a copy
+	}
+	if !path.IsAbs(to) {
+		to = path.Join(path.Dir(file), to)
+	}
+	return data, zoneOf(to, root)
+}
+
+// zoneOf is the file that a link to it names, where the tree at root has it, too.
+func zoneOf(link, root string) string {
+	link = path.Clean(link)
+	fi, err := os.Stat(filepath.Join(root, link))
+	if err != nil || !fi.Mode().IsRegular() || !strings.HasPrefix(link, zones) {
+		return ""
+	}
+	return link
 }
 
 // linked looks up, without following anything more, what the link at p leads to.
@@ -68,6 +99,6 @@ func System() plan.System {
 			s.Etc = append(s.Etc, plan.EtcEntry{Path: p, Folder: fi.IsDir()})
 		}
 	}
-	s.Localtime, _ = os.ReadFile("/etc/localtime") // absent is UTC
+	s.Localtime, s.LocalZone = localTime("/etc/localtime", s.Root)
 	return s
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 )
 
@@ -125,6 +127,25 @@ func TestEnvironment(t *testing.T) {
 	for _, never := range []string{"LANG=C.UTF-8", "SECRET_OF"} {
 		if strings.Contains(all, never) {
 			t.Errorf("environment has %s", never)
+		}
+	}
+}
+
+// Local time is a link to the zone's file where there is one: Node and Java tell
+// the zone's name by it, and from a copy only by reading every zone that there is.
+func TestLocalTime(t *testing.T) {
+	zone := spec.Mount{Kind: spec.Symlink, Source: "/usr/share/zoneinfo/Europe/Bern", Target: "/etc/localtime"}
+	for _, c := range []struct {
+		name   string
+		system System
+		want   []spec.Mount
+	}{
+		{"UTC", System{}, nil},
+		{"a copy", System{Localtime: []byte("TZif")}, []spec.Mount{{Kind: spec.File, Target: "/etc/localtime", Mode: 0o444, Data: []byte("TZif")}}},
+		{"a zone that the tree has", System{Localtime: []byte("TZif"), LocalZone: zone.Source}, []spec.Mount{zone}},
+	} {
+		if diff := cmp.Diff(c.want, localtime(c.system)); diff != "" {
+			t.Errorf("%s: (-want +got)\n%s", c.name, diff)
 		}
 	}
 }

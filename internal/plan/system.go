@@ -14,6 +14,9 @@ type System struct {
 	Etc []EtcEntry
 	// Localtime is the content of /etc/localtime, empty for UTC.
 	Localtime []byte
+	// LocalZone is the file of Folders that it is a link to, "" where it is none
+	// or the tree has not that zone.
+	LocalZone string
 }
 
 // EtcEntry is a file or folder of /etc.
