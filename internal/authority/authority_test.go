@@ -3,14 +3,17 @@ package authority
 import (
 	"bytes"
 	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	mozilla "golang.org/x/crypto/x509roots/fallback/bundle"
 	"software.sslmate.com/src/go-pkcs12"
 )
 
@@ -126,6 +129,24 @@ func machine(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	return o.Certificate()
+}
+
+// A program that brings Mozilla's list along is told of what that has not, and of
+// nothing else: it reads all of it anew in each process.
+func TestBeyondMozilla(t *testing.T) {
+	a, _ := parsed(t)
+	company := machine(t)
+	var public []byte
+	for root := range mozilla.Roots() {
+		public = append(public, pem.EncodeToMemory(&pem.Block{Type: certBlock, Bytes: root.Certificate})...)
+	}
+	if n := len(certificates(public)); n < 100 {
+		t.Fatalf("Mozilla's list has %d", n)
+	}
+	got := BeyondMozilla(a.Bundle(slices.Concat(public, company, public)))
+	if want := slices.Concat(company, a.Certificate()); !bytes.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
 }
 
 // Every form has the machine's certificates and ours.

@@ -6,7 +6,7 @@
 // Reads:   that file, and the machine's own certificates.
 // Touches: nothing; callers read and write the files.
 // Fails:   with errors; an authority that has ended signs nothing more.
-// Proved by: TestLeaf, TestConstraints, TestStore, TestHashIsOpenSSLs, and the
+// Proved by: TestLeaf, TestConstraints, TestStore, TestBeyondMozilla, TestHashIsOpenSSLs, and the
 // clients of test/e2e.
 //
 // It is a curiosity outside its sandbox: no other sandbox and nothing on the

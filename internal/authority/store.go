@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"fmt"
 
+	mozilla "golang.org/x/crypto/x509roots/fallback/bundle"
 	"software.sslmate.com/src/go-pkcs12"
 )
 
@@ -19,6 +20,25 @@ func (a *Authority) Bundle(machine []byte) []byte {
 		out = append(bytes.Clone(out), '\n')
 	}
 	return append(out, a.Certificate()...)
+}
+
+// BeyondMozilla are the certificates of a bundle that Mozilla's list has not: the
+// authority's, a company's. Programs that bring that list along need no others.
+func BeyondMozilla(all []byte) []byte {
+	known := map[string]bool{}
+	for root := range mozilla.Roots() {
+		known[string(root.Certificate)] = true
+	}
+	var out []byte
+	for {
+		var block *pem.Block
+		if block, all = pem.Decode(all); block == nil {
+			return out
+		}
+		if !known[string(block.Bytes)] {
+			out = append(out, pem.EncodeToMemory(block)...)
+		}
+	}
 }
 
 // JavaStore is a bundle as a Java trust store: PKCS #12 without a password,

@@ -52,6 +52,7 @@ type Input struct {
 type Trust struct {
 	Folder       string   // of the host; shown as CertificateFolder
 	Bundle, Java string   // the bundle and Java's store, below Folder
+	Extra        string   // what the bundle has and Mozilla's list has not, below Folder
 	Bundles      []string // further places of a bundle, on this machine
 	JavaStores   []string // and of Java's store
 	Authority    []byte   // the sandbox's own, in DER, for those that are told by a file of theirs

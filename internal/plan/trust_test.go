@@ -14,7 +14,7 @@ func TestTrust(t *testing.T) {
 	in := input()
 	in.System.Etc = append(in.System.Etc, EtcEntry{Path: "/etc/pki/ca-trust/extracted", Folder: true})
 	in.Trust = &Trust{
-		Folder: "/state/x/trust/certs", Bundle: "ca-certificates.crt", Java: "java/cacerts",
+		Folder: "/state/x/trust/certs", Bundle: "ca-certificates.crt", Java: "java/cacerts", Extra: "extra.pem",
 		Bundles:    []string{"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/var/lib/ca-certificates/ca-bundle.pem"},
 		JavaStores: []string{"/usr/lib/jvm/x/lib/security/cacerts"},
 	}
@@ -45,6 +45,9 @@ func TestTrust(t *testing.T) {
 		if !slices.Contains(s.Env, name+"=/etc/ssl/certs/ca-certificates.crt") {
 			t.Errorf("%s is not set", name)
 		}
+	}
+	if !slices.Contains(s.Env, "NODE_EXTRA_CA_CERTS=/etc/ssl/certs/extra.pem") {
+		t.Error("Node is not told what is not Mozilla's")
 	}
 	in.System.Etc = nil
 	if s, err = Make(in); err != nil || !slices.Contains(s.Landlock.Rules, spec.PathRule{Path: "/etc/ssl/certs", Access: spec.Read}) {

@@ -68,15 +68,16 @@ const (
 	certificates = "certs"
 	javaStore    = "java/cacerts"
 	ownName      = "nemoclaw.pem"
+	extraName    = "nemoclaw-extra.pem"
 	stampName    = "made-from"
-	trustForm    = "1" // of the folder; another one is laid out anew
+	trustForm    = "2" // of the folder; another one is laid out anew
 )
 
 // layTrust writes the certificates that programs inside trust, unless they lie
 // there already: those of the machine, where programs look for them, and the
 // authority's.
 func layTrust(dir string, a *authority.Authority, c host.Certificates) (*plan.Trust, error) {
-	t := &plan.Trust{Folder: filepath.Join(dir, certificates), Bundle: host.CertificateBundle, Java: javaStore, Bundles: c.Bundles, JavaStores: c.Java}
+	t := &plan.Trust{Folder: filepath.Join(dir, certificates), Bundle: host.CertificateBundle, Java: javaStore, Extra: extraName, Bundles: c.Bundles, JavaStores: c.Java}
 	if block, _ := pem.Decode(a.Certificate()); block != nil {
 		t.Authority = block.Bytes
 	}
@@ -132,7 +133,7 @@ func writeTrust(dir string, a *authority.Authority, c host.Certificates, stamp s
 	}
 	for _, f := range []host.CertificateFile{
 		{Name: host.CertificateBundle, Data: bundle}, {Name: javaStore, Data: java},
-		{Name: ownName, Data: a.Certificate()}, {Name: hashed, Link: ownName},
+		{Name: ownName, Data: a.Certificate()}, {Name: hashed, Link: ownName}, {Name: extraName, Data: authority.BeyondMozilla(bundle)},
 	} {
 		if err := putTrusted(certs, f); err != nil {
 			return err

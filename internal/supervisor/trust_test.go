@@ -35,7 +35,7 @@ func TestOpenAuthority(t *testing.T) {
 	if err != nil || bytes.Equal(later.Certificate(), first.Certificate()) {
 		t.Errorf("not made anew: %v", err)
 	}
-	for _, name := range []string{trust.Bundle, ownName} {
+	for _, name := range []string{trust.Bundle, trust.Extra, ownName} {
 		text, err := os.ReadFile(filepath.Join(trust.Folder, name))
 		if err != nil || !bytes.Contains(text, later.Certificate()) || bytes.Contains(text, []byte("PRIVATE")) {
 			t.Errorf("%s: %v: want the new certificate without its key", name, err)
@@ -76,7 +76,7 @@ func TestLayTrust(t *testing.T) {
 	if len(trust.JavaStores) != 1 {
 		t.Errorf("Java's own store is forgotten: %+v", trust)
 	}
-	for _, name := range []string{trust.Bundle, "0123abcd.0"} {
+	for _, name := range []string{trust.Bundle, trust.Extra, "0123abcd.0"} {
 		if text, err := os.ReadFile(filepath.Join(trust.Folder, name)); err != nil || !bytes.Contains(text, other.Certificate()) {
 			t.Errorf("%s lacks the company's: %v", name, err)
 		}
