@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -9,7 +10,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/nemoclaw/nemoclaw/test/registry"
 )
@@ -24,10 +29,10 @@ var jobs = []struct {
 	rounds int
 	script string
 }{
-	{"npm install of 75 packages", 3, `printf '{"dependencies":{"@node-rs/xxhash":"1.7.6","express":"5.1.0","typescript":"5.9.3"}}' > package.json
+	{"npm install of 75 packages", 9, `printf '{"dependencies":{"@node-rs/xxhash":"1.7.6","express":"5.1.0","typescript":"5.9.3"}}' > package.json
 		npm install --silent --registry "$1" --no-audit --no-fund`},
-	{"git clone of this project", 3, `git clone -q "$1/project.git"`},
-	{"go build of this project's init", 2, `git clone -q --depth 1 "$2/project.git" && cd project
+	{"git clone of this project", 9, `git clone -q "$1/project.git"`},
+	{"go build of this project's init", 3, `git clone -q --depth 1 "$2/project.git" && cd project
 		GOPROXY=$1 GONOSUMDB='*' GOFLAGS=-modcacherw CGO_ENABLED=0 go build -o /dev/null ./cmd/init`},
 }
 
@@ -52,16 +57,19 @@ func measureWork(ctx context.Context, g *ground) ([]row, error) {
 	from := [][]*url.URL{{npm}, {git}, {modules, git}}
 	var rows []row
 	for i, j := range jobs {
-		var in, out time.Duration
-		for range j.rounds {
-			if out, err = least(out, g.job(exec.CommandContext(ctx, "bash"), j.script, filepath.Join(g.dir, "work"), from[i])); err != nil {
-				return rows, err
-			}
-			if in, err = least(in, g.job(g.command(ctx, box, "exec", "--", "bash"), j.script, "/sandbox", inside(from[i]))); err != nil {
-				return rows, err
-			}
+		in := contender{name: "inside", once: func(ctx context.Context) (time.Duration, error) {
+			return g.job(g.command(ctx, box, "exec", "--", "bash"), j.script, "/sandbox", inside(from[i]))
+		}}
+		out := contender{name: "outside", once: func(ctx context.Context) (time.Duration, error) {
+			bash := exec.CommandContext(ctx, "bash")
+			bash.Env = plainNode(os.Environ())
+			return g.job(bash, j.script, filepath.Join(g.dir, "work"), from[i])
+		}}
+		race(ctx, j.rounds, []*contender{&in, &out})
+		if err := errors.Join(in.out, out.out); err != nil {
+			return rows, err
 		}
-		rows = append(rows, beside("real work: "+j.what, in, "outside", out, workGoal))
+		rows = append(rows, beside("real work: "+j.what, in.took.median(), "outside", out.took.median(), workGoal))
 	}
 	return rows, nil
 }
@@ -74,24 +82,23 @@ func inside(all []*url.URL) (out []*url.URL) {
 	return out
 }
 
-// job makes c, a shell, do script in a new folder below dir.
-func (g *ground) job(c *exec.Cmd, script, dir string, from []*url.URL) func() (time.Duration, error) {
+// plainNode is env as most machines have it: this one may tell Node of further
+// certificates, and then every process of Node's outside is slower.
+func plainNode(env []string) []string {
+	return slices.DeleteFunc(env, func(e string) bool { return strings.HasPrefix(e, "NODE_EXTRA_CA_CERTS=") })
+}
+
+// job has c, a shell, do script in a new folder below dir. What the turn before
+// has left to be written goes to the disk first.
+func (g *ground) job(c *exec.Cmd, script, dir string, from []*url.URL) (time.Duration, error) {
 	const around = `set -e; d=$(mktemp -d "$0/job-XXXXXX"); cd "$d"; export HOME=$d GOCACHE=$d/cache GOMODCACHE=$d/modules PATH=$PATH:/usr/local/go/bin
 		trap 'rm -rf "$d"' EXIT; `
 	c.Args = append(c.Args, "-c", around+script, dir)
 	for _, u := range from {
 		c.Args = append(c.Args, u.String())
 	}
-	return func() (time.Duration, error) { return timed(c) }
-}
-
-// least does a turn and keeps the shorter time; 0 is none yet.
-func least(was time.Duration, turn func() (time.Duration, error)) (time.Duration, error) {
-	took, err := turn()
-	if err != nil || was > 0 && was < took {
-		return was, err
-	}
-	return took, nil
+	unix.Sync()
+	return timed(c)
 }
 
 // registries serves npm packages, this repository and Go modules.
