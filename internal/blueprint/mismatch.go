@@ -36,6 +36,6 @@ func (m *Mismatch) Hint() string {
 		name = "NAME"
 	}
 	return "nemoclaw blueprint cache clear\n" +
-		"→ nemoclaw " + name + " rebuild\n" +
+		"→ nemoclaw " + name + " rebuild; where it is not made yet: nemoclaw onboard\n" +
 		"→ if it fails again, do not proceed: the bytes are damaged or not the published ones"
 }
