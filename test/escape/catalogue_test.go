@@ -292,7 +292,7 @@ func routerEntries() []entry {
 func lastEntries() []entry {
 	return []entry{
 		{190, content, refused, "blueprints with wrong digests, climbing names, older than was seen, signed by nobody who is trusted", tests("blueprint/carry.TestRefused", "blueprint/carry.TestRegistryThatLies", "blueprint/store.TestTarballRefused", "blueprint/store.TestEnsureMismatch", "blueprint/store.TestEnsurePinned"), ""},
-		{191, operator, refused, "a crash between plan and start", tests("state.TestCreateLeavesNothingHalfMade", "e2e.TestInterruptedOnboardLeavesNothing", "e2e.TestKilledChange", "e2e.TestKilledAtEachStep", "snapshot.TestKilledAnywhere"), ""},
+		{191, operator, refused, "a crash between plan and start", tests("state.TestCreateLeavesNothingHalfMade", "e2e.TestInterruptedOnboardLeavesNothing", "e2e.TestKilledChange", "e2e.TestKilledAtEachStep", "e2e.TestKilledBuild", "e2e.TestKilledFirstOnboard", "snapshot.TestKilledAnywhere"), ""},
 		{192, operator, held, "command line and views killed", tests("supervisor.TestQuestionsSurviveARestart", "control.TestServeEndsStreamsAndUpgrades"), "they hold nothing"},
 		{193, network, refused, "traffic when the supervisor is killed", tests("launch.TestSupervisorKilled", "test/escape.TestNoGateNoTraffic"), ""},
 		{194, operator, refused, "an unprivileged user at the control socket", tests("control.TestAnotherUserIsRefused"), ""},
