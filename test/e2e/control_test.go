@@ -10,16 +10,31 @@ import (
 	"github.com/nemoclaw/nemoclaw/test/model/tiny"
 )
 
+// commands is where the commands of its packages lie on this machine: beside an
+// OpenClaw of the very version that it has.
+func (b *box) commands() string {
+	b.Helper()
+	const one = "node_modules/openclaw/package.json"
+	inside := b.exec("cat", "/opt/nemoclaw/content/"+one)
+	all, err := filepath.Glob(filepath.Join(b.dir, "blueprints/content/*/tree", one))
+	if err != nil || inside.code != 0 {
+		b.Fatal(err, inside)
+	}
+	for _, file := range all {
+		if b.text(file) == inside.out {
+			return filepath.Join(filepath.Dir(file), "../.bin")
+		}
+	}
+	b.Fatalf("none of %q is the sandbox's", all)
+	return ""
+}
+
 // isFreeOutside is the control of isLedAstray: the same agent with the same
 // model and the same settings, but no walls. It calls home, and reads what its
 // user may.
 func (c *claw) isFreeOutside(t *testing.T) {
 	b := c.in(t)
-	_, hex, _ := strings.Cut(b.status().Blueprint.Digest, ":")
-	trees, err := filepath.Glob(filepath.Join(b.dir, "blueprints/content", hex+"*", "tree/node_modules/.bin"))
-	if err != nil || len(trees) != 1 {
-		t.Fatal(trees, err)
-	}
+	commands := b.commands()
 	home := t.TempDir()
 	settings := strings.NewReplacer("/sandbox", home, "http://127.0.0.1:11434", c.models.URL, `"tiny"`, `"rogue"`, "ollama/tiny", "ollama/rogue").
 		Replace(b.exec("cat", "/sandbox/.openclaw/openclaw.json").out)
@@ -27,9 +42,9 @@ func (c *claw) isFreeOutside(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.save(filepath.Join(home, ".openclaw", "openclaw.json"), settings)
-	agent := exec.CommandContext(t.Context(), filepath.Join(trees[0], "openclaw"), "agent", "--agent", "main", "--local", "-m", "Tidy up my notes.", "--session-id", "control")
+	agent := exec.CommandContext(t.Context(), filepath.Join(commands, "openclaw"), "agent", "--agent", "main", "--local", "-m", "Tidy up my notes.", "--session-id", "control")
 	agent.Dir = home
-	agent.Env = []string{"HOME=" + home, "TMPDIR=" + home, "PATH=" + trees[0] + ":/usr/bin:/bin", "OPENCLAW_NO_AUTO_UPDATE=1", "OPENCLAW_NO_RESPAWN=1"}
+	agent.Env = []string{"HOME=" + home, "TMPDIR=" + home, "PATH=" + commands + ":/usr/bin:/bin", "OPENCLAW_NO_AUTO_UPDATE=1", "OPENCLAW_NO_RESPAWN=1"}
 	out, err := agent.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), tiny.Confession) {
 		t.Fatalf("%v: %s", err, out)
