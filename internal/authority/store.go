@@ -35,7 +35,7 @@ func BeyondMozilla(all []byte) []byte {
 		if block, all = pem.Decode(all); block == nil {
 			return out
 		}
-		if !known[string(block.Bytes)] {
+		if block.Type == certBlock && !known[string(block.Bytes)] {
 			out = append(out, pem.EncodeToMemory(block)...)
 		}
 	}

@@ -23,8 +23,13 @@ func move(tree *os.Root, a blueprint.Artifact, entries []entry, packages []bluep
 			return nil, fmt.Errorf("unpack blueprint: move %s to %s: %w", m.From, m.To, err)
 		}
 		for i := range entries {
-			if rest, ok := strings.CutPrefix(entries[i].Path+"/", m.From+"/"); ok {
-				entries[i].Path = path.Join(m.To, rest)
+			rest, ok := strings.CutPrefix(entries[i].Path+"/", m.From+"/")
+			if !ok {
+				continue
+			}
+			entries[i].Path = path.Join(m.To, rest)
+			if e := entries[i]; e.Kind == isLink && !fs.ValidPath(path.Join(path.Dir(e.Path), e.Target)) {
+				return nil, fmt.Errorf("unpack blueprint: move %s to %s: link %s would lead out", m.From, m.To, e.Path)
 			}
 		}
 	}
@@ -40,6 +45,13 @@ func movable(tree *os.Root, m blueprint.Move, entries []entry, packages []bluepr
 	for _, p := range packages {
 		if strings.HasPrefix(p.Path+"/", m.From+"/") && len(p.Bin) > 0 {
 			return fmt.Errorf("%s has commands", p)
+		}
+	}
+	for dir := path.Dir(m.To); dir != "."; dir = path.Dir(dir) { // a link there would lay it elsewhere than it is said
+		if fi, err := tree.Lstat(dir); err != nil {
+			return err
+		} else if !fi.IsDir() {
+			return fmt.Errorf("%s: not a folder", dir)
 		}
 	}
 	switch _, err := tree.Lstat(m.To); {
