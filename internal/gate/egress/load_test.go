@@ -93,12 +93,11 @@ func TestManyConnections(t *testing.T) {
 	}
 	check(t, echo(other.dial("db.example", 5432)))
 	for _, f := range c.in[:10] { // those that stand, stand
-		fd := int(f.Fd())
 		one := []byte{2}
-		if _, err := unix.Write(fd, one); err != nil {
+		if _, err := f.Write(one); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := unix.Read(fd, one); n != 1 || err != nil {
+		if n, err := f.Read(one); n != 1 || err != nil {
 			t.Fatal(n, err)
 		}
 	}
