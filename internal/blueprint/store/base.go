@@ -15,7 +15,6 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 	"pault.ag/go/debian/deb"
 
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
@@ -34,18 +33,7 @@ func (s *Store) base(ctx context.Context, a blueprint.Artifact, p Progress) (rec
 	if digest == "" {
 		return record{}, nil
 	}
-	unlock, err := lock(ctx, s.path("locks", digest.Hex()), unix.LOCK_EX, nil)
-	if err != nil {
-		return record{}, err
-	}
-	defer unlock()
-	found, err := s.unpacked(digest)
-	if errors.Is(err, errNoContent) {
-		if err = s.buildBase(ctx, a, p); err == nil {
-			found, err = s.unpacked(digest)
-		}
-	}
-	return found, err
+	return s.shared(ctx, digest, func() error { return s.buildBase(ctx, a, p) })
 }
 
 // EnsureBase makes the base of a ready, and gives its folder; "" is the

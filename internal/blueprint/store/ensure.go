@@ -100,7 +100,12 @@ func (s *Store) ready(ctx context.Context, a blueprint.Artifact, p Progress) (Co
 
 // content gives the unpacked content of a, made now if it is not here.
 func (s *Store) content(ctx context.Context, a blueprint.Artifact, p Progress) (record, error) {
-	digest := s.contentDigest(a.Manifest)
+	return s.shared(ctx, s.contentDigest(a.Manifest), func() error { return s.build(ctx, a, p) })
+}
+
+// shared gives what is unpacked as digest, which make makes if it is not here.
+// Blueprints share it, so others that want the same wait.
+func (s *Store) shared(ctx context.Context, digest blueprint.Digest, make func() error) (record, error) {
 	unlock, err := lock(ctx, s.path("locks", digest.Hex()), unix.LOCK_EX, nil)
 	if err != nil {
 		return record{}, err
@@ -108,7 +113,7 @@ func (s *Store) content(ctx context.Context, a blueprint.Artifact, p Progress) (
 	defer unlock()
 	found, err := s.unpacked(digest)
 	if errors.Is(err, errNoContent) {
-		if err = s.build(ctx, a, p); err == nil {
+		if err = make(); err == nil {
 			found, err = s.unpacked(digest)
 		}
 	}
