@@ -43,7 +43,7 @@ func (s *Store) Clear(ctx context.Context, keep []blueprint.Digest) (Cleared, er
 	if err := s.makeLayout(); err != nil {
 		return Cleared{}, err
 	}
-	c := clearing{store: s, files: map[string]bool{}, content: map[string]bool{}, roots: map[string]bool{}}
+	c := clearing{store: s, files: map[string]bool{}, content: map[string]bool{}, damaged: map[string]bool{}, roots: map[string]bool{}}
 	for _, d := range keep {
 		if err := c.keep(ctx, d); err != nil {
 			return c.done, err
@@ -93,6 +93,7 @@ type clearing struct {
 	digests []blueprint.Digest
 	files   map[string]bool // blobs that stay
 	content map[string]bool // folders of content that stay
+	damaged map[string]bool // those that were put aside
 	roots   map[string]bool // what other platforms' folders of content are for
 	done    Cleared
 }
@@ -125,8 +126,13 @@ func (c *clearing) keep(ctx context.Context, d blueprint.Digest) error {
 
 // keepTree marks what was unpacked, or puts it aside.
 func (c *clearing) keepTree(ctx context.Context, d blueprint.Digest, name string) error {
-	if c.content[c.store.contentName(d)] {
-		return nil // another blueprint's base too
+	at := c.store.contentName(d)
+	switch { // another blueprint's, too
+	case c.content[at]:
+		return nil
+	case c.damaged[at]:
+		c.done.Damaged = append(c.done.Damaged, name)
+		return nil
 	}
 	found, err := c.store.unpacked(d)
 	if errors.Is(err, errNoContent) {
@@ -140,9 +146,10 @@ func (c *clearing) keepTree(ctx context.Context, d blueprint.Digest, name string
 	}
 	if err != nil {
 		c.done.Damaged = append(c.done.Damaged, name)
-		return c.aside(c.store.contentName(d))
+		c.damaged[at] = true
+		return c.aside(at)
 	}
-	c.content[c.store.contentName(d)] = true
+	c.content[at] = true
 	return nil
 }
 

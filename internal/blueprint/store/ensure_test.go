@@ -384,6 +384,17 @@ func TestVersionsShare(t *testing.T) {
 	if got[2].Dir == got[0].Dir {
 		t.Error("other files, one tree")
 	}
+	spoilt := filepath.Join(got[0].Dir, "node_modules/a/lib/x.js")
+	if err := errors.Join(os.Chmod(spoilt, 0o600), os.WriteFile(spoilt, []byte("other"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	cleared, err := s.Clear(t.Context(), []blueprint.Digest{got[0].Digest, got[1].Digest, got[2].Digest})
+	if err != nil || len(cleared.Damaged) != 2 { // whoever has it is told
+		t.Errorf("damaged: %q, %v", cleared.Damaged, err)
+	}
+	if _, err := s.Ensure(t.Context(), all[1].Manifest.Ref(), nil); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := s.Prune(t.Context(), []blueprint.Digest{got[1].Digest}); err != nil {
 		t.Fatal(err)
 	}
