@@ -8,13 +8,13 @@ LDFLAGS    := -s -w -X github.com/nemoclaw/nemoclaw/internal/version.String=$(VE
 INIT       := internal/launch/program/init/nemoclaw-init
 TRIES      := internal/launch/program/init/nemoclaw-tries
 LINT       := .cache/bin/golangci-lint
-GO_SOURCES := $(shell find cmd internal blueprints presets -name '*.go' -o -name '*.json' -o -name '*.yaml' 2>/dev/null)
+GO_SOURCES := $(shell find cmd internal blueprints presets -name '*.go' -o -name '*.s' -o -name '*.json' -o -name '*.yaml' 2>/dev/null)
 
 .PHONY: build demo test check fuzz bench escapes install clean needs needs-test
 
 build: bin/nemoclaw bin/openshell ## the product: one file, two names
 
-$(INIT): $(shell find cmd/init internal/confine internal/bare -name '*.go' 2>/dev/null) go.mod
+$(INIT): $(shell find cmd/init internal/confine internal/bare -name '*.go' -o -name '*.s' 2>/dev/null) go.mod
 	@mkdir -p $(@D)
 	$(GO) build -trimpath -ldflags "-s -w" -o $@ ./cmd/init
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"math"
 	"os"
-	"runtime"
 	"sync/atomic"
 	"syscall"
 
@@ -61,6 +60,7 @@ type inside struct {
 	prover   *prepared
 	nursery  *nursery
 	diag     diag
+	own      int          // a second one, of the thread that tell starts
 	looking  atomic.Int32 // questions being answered
 }
 
@@ -149,6 +149,7 @@ func (in *inside) networkSteps(n spec.Network, first bool) []step {
 		{w, on, func() error { return routeAll(v6) }},
 		{w, on, func() error { return in.sockets.open(n, v6) }},
 		{w, true, in.diag.open},
+		{w, on, func() (err error) { in.own, err = talk(unix.NETLINK_SOCK_DIAG); return err }},
 	}
 }
 
@@ -218,7 +219,7 @@ func (in *inside) open(s spec.Spec) error {
 	}
 	in.sockets.close()
 	if in.sockets.line > 0 {
-		go in.tell(wire.New(in.sockets.line))
+		go in.tell(in.sockets.line)
 	}
 	return in.up.Send(spec.Message{Op: spec.OpProof, Proofs: proofs, ABI: in.abi})
 }
@@ -248,25 +249,6 @@ func (in *inside) answer() {
 	}
 }
 
-// tell answers on the line, until it ends: who holds a socket, asked for each
-// connection that an agent makes. It knows who made the last one.
-func (in *inside) tell(line *wire.Conn) {
-	defer line.Close()
-	runtime.LockOSThread()
-	yield()
-	var last recent
-	for {
-		m, fds, err := line.Receive()
-		if err != nil {
-			return
-		}
-		closeAll(fds)
-		if m.Op == spec.OpWho {
-			in.look(line, m, &last)
-		}
-	}
-}
-
 // yield makes the calling thread one that never takes a processor from whoever
 // has it (sched(7), SCHED_BATCH): the road that it works for is what it would
 // take it from. It gets its share all the same. Without it, all is slower.
@@ -292,7 +274,7 @@ func (in *inside) lookBeside(to *wire.Conn, m spec.Message) {
 	}
 	go func() {
 		defer in.looking.Add(-1)
-		p, _, err := in.who(m, nil, false)
+		p, _, err := in.who(m, false)
 		answer(to, m.ID, p, err)
 	}()
 }

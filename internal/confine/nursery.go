@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nemoclaw/nemoclaw/internal/confine/recent"
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 	"github.com/nemoclaw/nemoclaw/internal/confine/wire"
 )
@@ -23,6 +24,7 @@ type nursery struct {
 	mu      sync.Mutex
 	down    *wire.Conn          // to the spawner
 	pid     int                 // the spawner's; 0 before there is one
+	last    *recent.Thread      // is told who that is; nil before introduce; protected by mu
 	first   *prover             // until it has become a command; protected by mu
 	asked   map[uint64]struct{} // commands that have no answer yet; protected by mu
 	running map[uint64]int      // command → its pid; protected by mu
@@ -49,7 +51,18 @@ func (n *nursery) fill() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.down, n.pid = c, pid
+	if n.last != nil {
+		n.last.Spawner(pid)
+	}
 	return nil
+}
+
+// introduce lets t know who is the spawner, from now on.
+func (n *nursery) introduce(t *recent.Thread) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.last = t
+	t.Spawner(n.pid)
 }
 
 // spawner is the pid of the spawner of this moment.

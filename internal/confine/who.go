@@ -9,21 +9,26 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nemoclaw/nemoclaw/internal/confine/recent"
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 	"github.com/nemoclaw/nemoclaw/internal/confine/wire"
 )
 
 // look answers who holds a socket, or which program a process is: at once where
-// a quick look is enough, else beside. last is the asker's own, or nil.
-func (in *inside) look(to *wire.Conn, m spec.Message, last *recent) {
-	p, want, err := in.who(m, last, true)
+// a quick look is enough, else beside. last is who answers for it from then on,
+// or nil.
+func (in *inside) look(to *wire.Conn, m spec.Message, last *recent.Thread) {
+	p, want, err := in.who(m, true)
 	if errors.Is(err, errBudget) {
 		in.lookBeside(to, m)
 		return
 	}
 	answer(to, m.ID, p, err)
-	if last != nil && want != "" && err == nil { // after the answer, which is waited for
-		last.keep(p, want, in.nursery.spawner())
+	if last == nil || err != nil {
+		return
+	}
+	if k, ok := known(p, in.nursery.spawner()); ok { // after the answer, which is waited for
+		last.Keep(k, want)
 	}
 }
 
@@ -39,9 +44,8 @@ func answer(to *wire.Conn, id uint64, p spec.Program, err error) {
 	_ = to.Send(m)
 }
 
-// who is the program that m asks for. want is the name of the socket in /proc
-// where it had to be searched for.
-func (in *inside) who(m spec.Message, last *recent, quick bool) (p spec.Program, want string, err error) {
+// who is the program that m asks for; want is the name of its socket in /proc.
+func (in *inside) who(m spec.Message, quick bool) (p spec.Program, want string, err error) {
 	pid := m.PID
 	if m.Op == spec.OpWho {
 		inode, err := in.diag.inode(m.Local, m.Remote)
@@ -49,11 +53,6 @@ func (in *inside) who(m spec.Message, last *recent, quick bool) (p spec.Program,
 			return p, "", err
 		}
 		want = "socket:[" + strconv.FormatUint(inode, 10) + "]"
-		if last != nil {
-			if p, ok := last.find(want, in.nursery.spawner()); ok {
-				return p, "", nil
-			}
-		}
 		if pid, err = in.holder(want, quick); err != nil {
 			return p, "", err
 		}
@@ -182,13 +181,10 @@ func program(pid int) (spec.Program, bool) {
 	return p, true
 }
 
-// maxParents bounds a chain that an agent can make as long as it likes.
-const maxParents = 32
-
 // parents are the executables of pid and its ancestors, up to the spawner.
 func parents(pid int) []string {
 	var out []string
-	for pid > 1 && len(out) < maxParents {
+	for pid > 1 && len(out) < recent.MaxParents {
 		exe, err := link(procPath(pid, "exe"))
 		if err != nil {
 			// The spawner, or an agent that hides: either way the chain ends.

@@ -34,7 +34,8 @@ func (l *Line) Descriptor() int { return l.fd }
 // Ask is Who without waiting: what Hear says later has the same id. Where it
 // fails, with EAGAIN when there are too many questions, it is not asked.
 func (l *Line) Ask(id uint64, local, remote netip.AddrPort) error {
-	return l.c.Send(spec.Message{Op: spec.OpWho, ID: id, Local: local, Remote: remote})
+	b := spec.Question{ID: id, Local: local, Remote: remote}.Packed()
+	return l.c.Packet(b[:])
 }
 
 // Hear takes one answer. EAGAIN: there is none; any other error is the end.

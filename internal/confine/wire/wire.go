@@ -95,6 +95,9 @@ func (c *Conn) Send(m spec.Message, fds ...int) error {
 	return nil
 }
 
+// Packet sends b as it is: what is no message, and read by who expects that.
+func (c *Conn) Packet(b []byte) error { return c.send(b, nil) }
+
 func (c *Conn) send(b []byte, fds []int) error {
 	if len(fds) > maxFds {
 		return fmt.Errorf("%d descriptors: at most %d", len(fds), maxFds)
