@@ -170,6 +170,7 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 		return err
 	}
 	k.watch(ctx)
+	k.all.Go(func() { whenWoken(ctx, newClock().read, func(away time.Duration) { k.wake(ctx, away) }) })
 	k.goServe(ctx, "disk", func() error { return k.disk.watch(ctx) })
 	k.all.Go(func() { k.asks.keepSaved(ctx) })
 	if k.notifier != nil {

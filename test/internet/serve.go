@@ -13,7 +13,10 @@ import (
 	"net/netip"
 	"os"
 	"syscall"
+	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // enter takes over the sockets of the keeper and serves the world.
@@ -110,6 +113,35 @@ func (g *guest) CloseWrite() error { return g.Conn.(*net.TCPConn).CloseWrite() }
 func Reset(c net.Conn) {
 	_ = c.(*guest).Conn.(*net.TCPConn).SetLinger(0)
 	c.Close()
+}
+
+// Deafen drops every packet that comes to c from now on, as if its machine were
+// off: nothing is acknowledged, and nothing is answered. c is a TCP connection, as
+// it is or as a Service was given it. Where only root may do that, the test is
+// skipped. See socket(7), SO_ATTACH_FILTER.
+func Deafen(t testing.TB, c net.Conn) {
+	t.Helper()
+	switch err := deafen(c); {
+	case errors.Is(err, unix.EPERM):
+		t.Skip("needs root, or a kernel that lets everybody filter what a socket receives")
+	case err != nil:
+		t.Fatal(err)
+	}
+}
+
+func deafen(c net.Conn) error {
+	if g, ok := c.(*guest); ok {
+		c = g.Conn
+	}
+	raw, err := c.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return err
+	}
+	nothing := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K}}
+	inner := raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &nothing[0]})
+	})
+	return errors.Join(inner, err)
 }
 
 // receive gives a connection to whoever serves its host and port.

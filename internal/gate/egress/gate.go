@@ -6,14 +6,17 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nemoclaw/nemoclaw/internal/gate/pulse"
 	"github.com/nemoclaw/nemoclaw/internal/policy"
 )
 
@@ -95,6 +98,7 @@ type Gate struct {
 	broken error
 	slots  chan struct{} // one token a connection
 	served sync.WaitGroup
+	beside pulse.Set       // connections to outside beside a flow's own
 	ctx    context.Context // of everything that the gate has begun
 	stop   context.CancelFunc
 	six    atomic.Bool // an IPv6 listener is served, so AAAA may be answered
@@ -285,19 +289,20 @@ func (g *Gate) Recheck() (cut int) {
 	if g.loop != nil { // first: what comes from there is judged again here
 		g.loop.do(g.loop.recheck)
 	}
-	g.mu.Lock()
-	flows := make([]*flow, 0, len(g.flows))
-	for f := range g.flows {
-		flows = append(flows, f)
-	}
-	g.mu.Unlock()
 	own := g.cfg.Own()
-	for _, f := range flows {
+	for _, f := range g.all() {
 		if f.recheck(own) {
 			cut++
 		}
 	}
 	return cut
+}
+
+// all are the flows that live now, the quick road's apart.
+func (g *Gate) all() []*flow {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Collect(maps.Keys(g.flows))
 }
 
 // Stats is what flows now, and has flowed.

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nemoclaw/nemoclaw/internal/gate/pulse"
 	"github.com/nemoclaw/nemoclaw/internal/policy"
 )
 
@@ -90,7 +91,20 @@ func (r *reading) dial(ctx context.Context, _, _ string) (c net.Conn, err error)
 	if c, err = r.dialMore(ctx); err != nil {
 		return nil, err
 	}
-	return &lent{Conn: counted{c, f.g}, back: back}, nil
+	return &lent{Conn: counted{c, f.g}, back: f.g.watched(c, back)}, nil
+}
+
+// watched lists c until back is called, which it gives anew.
+func (g *Gate) watched(c net.Conn, back func()) func() {
+	t, ok := c.(*net.TCPConn)
+	if !ok {
+		return back
+	}
+	remove := g.beside.Add(t, func() { pulse.Expire(t) })
+	return func() {
+		remove()
+		back()
+	}
 }
 
 // dialMore is a connection beside the first.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"time"
+
+	"github.com/nemoclaw/nemoclaw/internal/gate/pulse"
 )
 
 // The names under which people know their host from inside a container, and
@@ -22,12 +24,35 @@ const (
 )
 
 // dial connects to a provider.
-func dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (r *Router) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	c, err := reach(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	return newSocket(c), nil
+	t, ok := c.(*net.TCPConn)
+	if !ok {
+		return newSocket(c), nil
+	}
+	return &provided{newSocket(c), r.reached.Add(t, func() { pulse.Expire(t) })}, nil
+}
+
+// provided is a connection to a provider, which is listed while it is open.
+type provided struct {
+	net.Conn
+	remove func()
+}
+
+func (p *provided) Close() error {
+	p.remove()
+	return p.Conn.Close()
+}
+
+// Wake is called when this machine has slept. It asks every provider for a sign
+// of life, ends the connections whose other end is gone, and says how many that
+// were; it takes as long as they are waited for.
+func (r *Router) Wake(ctx context.Context) (gone int) {
+	r.transport.CloseIdleConnections() // new ones cost less than to wait for these
+	return pulse.Ask(ctx, r.reached.All())
 }
 
 func reach(ctx context.Context, network, address string) (net.Conn, error) {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nemoclaw/nemoclaw/internal/gate/pulse"
 	"github.com/nemoclaw/nemoclaw/internal/policy"
 )
 
@@ -70,6 +71,7 @@ const (
 type Router struct {
 	cfg       Config
 	transport *http.Transport
+	reached   pulse.Set // connections to providers
 	meter     *meter
 	memory    *memory
 	secrets   *secrets
@@ -109,7 +111,7 @@ func New(cfg Config) *Router {
 	}
 	r.transport = &http.Transport{
 		Proxy:                  cfg.Proxy,
-		DialContext:            dial,
+		DialContext:            r.dial,
 		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
 		ForceAttemptHTTP2:      true,
