@@ -15,7 +15,8 @@ import (
 // who holds it, and package os makes twice as many calls of each.
 
 // eachNumber calls see with every name in dir that is a number, until see
-// returns false.
+// returns false. It reads until there is nothing: a signal cuts a reading short
+// (getdents(2) does not say so).
 func eachNumber(dir string, see func(int) bool) error {
 	fd, err := openFolder(dir)
 	if err != nil {
@@ -23,18 +24,11 @@ func eachNumber(dir string, see func(int) bool) error {
 	}
 	defer unix.Close(fd)
 	var b [4096]byte
-	return eachNumberIn(fd, b[:], see)
-}
-
-// eachNumberIn is eachNumber for a folder that is open, from where it stands. It
-// reads into b.
-func eachNumberIn(fd int, b []byte, see func(int) bool) error {
 	for {
-		n, err := unix.Getdents(fd, b)
+		n, err := unix.Getdents(fd, b[:])
 		if n <= 0 || err != nil {
 			return err
 		}
-		end := n+direntMost <= len(b) // there was room for more, so there is no more
 		for rest := b[:n]; len(rest) > direntName; {
 			size := min(int(binary.NativeEndian.Uint16(rest[direntSize:])), len(rest))
 			if number, ok := digits(rest[direntName:size]); ok && !see(number) {
@@ -42,19 +36,15 @@ func eachNumberIn(fd int, b []byte, see func(int) bool) error {
 			}
 			rest = rest[size:]
 		}
-		if end {
-			return nil
-		}
 	}
 }
 
 // Where struct linux_dirent64 has the place of the next, its own size, and its
-// name, and how long it is at most. See getdents(2).
+// name. See getdents(2).
 const (
 	direntNext = 8
 	direntSize = 16
 	direntName = 19
-	direntMost = direntName + unix.NAME_MAX + 1 + 7
 )
 
 // digits reads a number that ends with 0.

@@ -167,12 +167,10 @@ const (
 //go:norace
 func (t *Thread) find(fds int) int {
 	n := 0
-	for more := true; more; {
-		got := call(unix.SYS_GETDENTS64, fds, address(&t.entries), entriesSize, 0)
-		if got < 0 {
+	for got := 1; got > 0; { // who is stopped and goes on has read less than there was room for
+		if got = call(unix.SYS_GETDENTS64, fds, address(&t.entries), entriesSize, 0); got < 0 {
 			return unsure
 		}
-		more = got > entriesSize-entryMost // else there was room for more, so there is no more
 		for at := 0; at < got; at += t.entries.size(at) {
 			fd := t.entries.number(at)
 			if fd < 0 {
@@ -206,12 +204,10 @@ func (t *Thread) alone() bool {
 	if call(unix.SYS_LSEEK, t.all, uintptr(t.first), io.SeekStart, 0) < 0 {
 		return false
 	}
-	for more := true; more; {
-		got := call(unix.SYS_GETDENTS64, t.all, address(&t.procs), entriesSize, 0)
-		if got < 0 {
+	for got := 1; got > 0; {
+		if got = call(unix.SYS_GETDENTS64, t.all, address(&t.procs), entriesSize, 0); got < 0 {
 			return false
 		}
-		more = got > entriesSize-entryMost
 		for at := 0; at < got; at += t.procs.size(at) {
 			pid := t.procs.number(at)
 			if pid > 1 && pid != t.spawner && pid != t.kept.pid && !t.without(pid) {

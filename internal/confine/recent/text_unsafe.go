@@ -74,10 +74,9 @@ type entries [entriesSize]byte
 
 const (
 	entriesSize = 4 << 10
-	// Where an entry has its own size, and its name; and how long it is at most.
+	// Where an entry has its own size, and its name.
 	entrySize = 16
 	entryName = 19
-	entryMost = entryName + unix.NAME_MAX + 1 + 7
 )
 
 // size is that of the entry at. The kernel never says 0, which would have no end.
