@@ -47,10 +47,6 @@ func TestPinnedBase(t *testing.T) {
 	if err != nil || a.Digest == b.Digest || a.Manifest.BaseDigest() == b.Manifest.BaseDigest() {
 		t.Errorf("another lock: %v, %s and %s", err, a.Digest, b.Digest)
 	}
-	body, err := a.SBOM()
-	if err != nil || !strings.Contains(string(body), "pkg:deb/debian/bash@1:2.0-1+deb12u1?arch=amd64") {
-		t.Errorf("bill of materials: %v", err)
-	}
 	deltas, err := Differences(build(t), a)
 	if err != nil || !strings.Contains(deltaText(deltas), "package bash (amd64)") {
 		t.Errorf("differences: %v, %v", deltas, err)

@@ -1,103 +1,40 @@
 package supervisor
 
 import (
-	"context"
-	"errors"
 	"maps"
 	"net/netip"
-	"net/url"
 	"slices"
 	"time"
 
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
-	"github.com/nemoclaw/nemoclaw/internal/blueprint/store"
 	"github.com/nemoclaw/nemoclaw/internal/confine/filter"
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 	"github.com/nemoclaw/nemoclaw/internal/control"
 	"github.com/nemoclaw/nemoclaw/internal/host"
 	"github.com/nemoclaw/nemoclaw/internal/plan"
-	"github.com/nemoclaw/nemoclaw/internal/proxy"
-	"github.com/nemoclaw/nemoclaw/internal/secret"
 	"github.com/nemoclaw/nemoclaw/internal/state"
 )
 
-// content is what the blueprint puts inside, every byte of it checked.
-type content struct {
-	store.Content
-	gatewayPort uint16 // inside; 0 where nothing is forwarded
+// Content is what the blueprint puts inside, every byte of it checked.
+type Content struct {
+	Manifest blueprint.Manifest
+	Digest   blueprint.Digest // the blueprint's
+	Dir      string           // the unpacked tree; "" where there is none but the base
+	Base     string           // the unpacked base; "" where the machine's own /usr is it
 }
 
-// openContent checks the sandbox's blueprint, byte by byte, against the digest
-// that was locked when the sandbox was created.
-func openContent(ctx context.Context, place state.Sandbox, set state.Settings, way *proxy.Proxy, progress func(string)) (content, error) {
-	name, locked := set.Name, set.Blueprint
-	ref, err := blueprint.ParseRef(locked.Name+"@"+locked.Version, locked.Name)
-	if err != nil {
-		return content{}, err
-	}
-	want, err := blueprint.ParseDigest(locked.Digest)
-	if err != nil {
-		return content{}, err
-	}
-	ref.Digest = want // whatever the version is called by now
-	s, err := store.OpenWith(place.Home().Blueprints(), store.Options{Proxy: fetchBy(way, set.Proxy.Credential, place)})
-	if err != nil {
-		return content{}, err
-	}
-	info, err := s.Inspect(ref)
-	if err == nil {
-		err = host.Fits(info.Manifest.Identity) // the machine may be another one than at onboarding
-	}
-	if m := new(blueprint.Mismatch); errors.As(err, &m) {
-		m.Sandbox = name
-	}
-	if err != nil {
-		return content{}, err
-	}
-	progress("checking the blueprint " + ref.String())
-	c, err := s.Ensure(ctx, ref, nil)
-	if m := new(blueprint.Mismatch); errors.As(err, &m) {
-		m.Sandbox = name
-	}
-	if err != nil {
-		return content{}, err
-	}
-	if locked.Tree != "" && locked.Tree != string(c.Tree) {
-		return content{}, &blueprint.Mismatch{Blueprint: ref.String(), What: "unpacked files", Want: blueprint.Digest(locked.Tree), Got: c.Tree, Sandbox: name}
-	}
-	out := content{Content: c}
+// gatewayPort is the one inside that is forwarded to; 0 where none is.
+func (c Content) gatewayPort() (port uint16) {
 	for _, p := range c.Manifest.Ports {
 		if p.Name == "gateway" {
-			out.gatewayPort = p.Port
+			port = p.Port
 		}
 	}
-	return out, nil
-}
-
-// fetchBy is the way of what must be fetched before we are confined, where
-// neither the environment nor npm's configuration names one.
-func fetchBy(way *proxy.Proxy, credential string, place state.Sandbox) func(*url.URL) (*url.URL, error) {
-	if way == nil {
-		return nil
-	}
-	return func(u *url.URL) (*url.URL, error) {
-		if credential == "" {
-			return way.For(u, nil), nil
-		}
-		keys, err := secret.Open(place.Home().Secrets())
-		if err != nil {
-			return nil, err
-		}
-		word, err := keys.Get(credential)
-		if err != nil {
-			return nil, err
-		}
-		return way.For(u, word), nil
-	}
+	return port
 }
 
 // system is the tree that the sandbox stands on.
-func (c content) system() plan.System {
+func (c Content) system() plan.System {
 	if c.Base != "" {
 		return host.Pinned(c.Base)
 	}
@@ -105,7 +42,7 @@ func (c content) system() plan.System {
 }
 
 // environment is what the blueprint adds to the plan's.
-func (c content) environment() []string {
+func (c Content) environment() []string {
 	var env []string
 	for _, k := range slices.Sorted(maps.Keys(c.Manifest.Env)) {
 		env = append(env, k+"="+c.Manifest.Env[k])
@@ -114,7 +51,7 @@ func (c content) environment() []string {
 }
 
 // program is what the blueprint starts, if anything.
-func (c content) program() (program, bool) {
+func (c Content) program() (program, bool) {
 	a := c.Manifest.Agent
 	if a == nil {
 		return program{}, false
@@ -128,7 +65,7 @@ func (c content) program() (program, bool) {
 	}, true
 }
 
-func (c content) status(b state.Blueprint) control.BlueprintStatus {
+func (c Content) status(b state.Blueprint) control.BlueprintStatus {
 	return control.BlueprintStatus{
 		Name: b.Name, Version: b.Version, Digest: b.Digest,
 		Verified: c.Digest.String() == b.Digest, Base: c.Manifest.Base.Describe(),

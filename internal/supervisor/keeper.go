@@ -31,7 +31,7 @@ import (
 type keeper struct {
 	place    state.Sandbox
 	settings state.Settings
-	content  content
+	content  Content
 	began    time.Time
 
 	book     *audit.Book
@@ -157,7 +157,7 @@ func (k *keeper) watch(ctx context.Context) {
 
 // forwards leads the host's gateway port inside.
 func (k *keeper) forwards(ctx context.Context, ls []net.Listener) {
-	inside := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), k.content.gatewayPort)
+	inside := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), k.content.gatewayPort())
 	for _, l := range ls {
 		k.all.Go(func() { forward(ctx, l, insideOf{k.box}, inside) })
 	}

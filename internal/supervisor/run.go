@@ -22,8 +22,11 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/supervisor/notify"
 )
 
-// Options are what the starter of a supervisor wants to hear.
+// Options are what the starter of a supervisor brings, and wants to hear.
 type Options struct {
+	// Content checks the sandbox's blueprint, byte by byte, against the digest
+	// that was locked when the sandbox was created. See package content.
+	Content func(ctx context.Context, place state.Sandbox, set state.Settings, way *proxy.Proxy, progress func(string)) (Content, error)
 	// Progress is told, in plain words, what takes long. May be nil.
 	Progress func(string)
 	// Ready is called once, when walls, agent and inference were checked and
@@ -50,7 +53,7 @@ func Run(ctx context.Context, place state.Sandbox, o Options) (err error) {
 	if err := place.Settle(); err != nil {
 		return err
 	}
-	k, err := prepare(ctx, place, o.Progress)
+	k, err := prepare(ctx, place, o)
 	if err != nil {
 		return err
 	}
@@ -72,7 +75,7 @@ func Run(ctx context.Context, place state.Sandbox, o Options) (err error) {
 
 // prepare reads everything that decides what the sandbox will be, and starts
 // nothing yet.
-func prepare(ctx context.Context, place state.Sandbox, progress func(string)) (*keeper, error) {
+func prepare(ctx context.Context, place state.Sandbox, o Options) (*keeper, error) {
 	set, err := place.Load()
 	if err != nil {
 		return nil, err
@@ -91,7 +94,7 @@ func prepare(ctx context.Context, place state.Sandbox, progress func(string)) (*
 	if way != nil {
 		k.upstream = &upstream{Proxy: way, secret: set.Proxy.Credential, key: func(name string) ([]byte, error) { return k.clerk.Key(name) }}
 	}
-	if k.content, err = openContent(ctx, place, set, way, progress); err != nil {
+	if k.content, err = o.Content(ctx, place, set, way, o.Progress); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(place.RunDir(), 0o700); err != nil {
@@ -190,7 +193,7 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 // gatewayListeners takes the host's port before anything is built, so that a
 // taken one is found in a moment.
 func (k *keeper) gatewayListeners(ctx context.Context) ([]net.Listener, error) {
-	if k.content.gatewayPort == 0 || k.settings.Ports.Gateway == 0 {
+	if k.content.gatewayPort() == 0 || k.settings.Ports.Gateway == 0 {
 		return nil, nil
 	}
 	return listenLoopback(ctx, k.settings.Ports.Gateway)

@@ -13,6 +13,7 @@ import (
 	"oras.land/oras-go/v2/errdef"
 
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
+	"github.com/nemoclaw/nemoclaw/internal/blueprint/sbom"
 )
 
 // Push brings a blueprint, and its signature where there is one, to a place,
@@ -36,7 +37,7 @@ func Push(ctx context.Context, a blueprint.Artifact, signed []byte, to Place) er
 	if err := to.put(ctx, whole, a.Image); err != nil {
 		return err
 	}
-	bom, err := a.SBOM()
+	bom, err := sbom.Of(a)
 	if err != nil {
 		return err
 	}

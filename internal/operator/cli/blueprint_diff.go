@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
+	"github.com/nemoclaw/nemoclaw/internal/blueprint/sbom"
 	"github.com/nemoclaw/nemoclaw/internal/blueprint/store"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/policy"
@@ -35,7 +36,7 @@ func (a *app) blueprintSBOMCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			text, err := info.Artifact.SBOM()
+			text, err := sbom.Of(info.Artifact)
 			if err == nil {
 				a.voice.Result("%s", strings.TrimSuffix(string(text), "\n"))
 			}

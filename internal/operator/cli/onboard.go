@@ -11,6 +11,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
 	"github.com/nemoclaw/nemoclaw/internal/blueprint/store"
 	"github.com/nemoclaw/nemoclaw/internal/host"
+	"github.com/nemoclaw/nemoclaw/internal/operator/mount"
 	"github.com/nemoclaw/nemoclaw/internal/operator/onboard"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/proxy"
@@ -132,6 +133,6 @@ func (a *app) checkSettings(set state.Settings) error {
 		}
 		texts = append(texts, m.Host+":"+m.Sandbox+":"+mode)
 	}
-	_, err := onboard.ParseMounts(texts, a.home.Dir)
+	_, err := mount.Parse(texts, a.home.Dir)
 	return err
 }

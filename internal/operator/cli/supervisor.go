@@ -11,6 +11,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/driver/native"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/content"
 )
 
 // supervisorWord opens the supervisor's door. It is no command of the tree:
@@ -39,6 +40,7 @@ func (a *app) supervise(args []string) error {
 		return err
 	}
 	err = supervisor.Run(ctx, place, supervisor.Options{
+		Content:  content.Open,
 		Progress: report.Tell,
 		Ready:    func(control.Status) { report.Ready() },
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/control"
 	"github.com/nemoclaw/nemoclaw/internal/driver"
 	"github.com/nemoclaw/nemoclaw/internal/host"
+	"github.com/nemoclaw/nemoclaw/internal/operator/mount"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/secret"
 	"github.com/nemoclaw/nemoclaw/internal/state"
@@ -46,7 +47,7 @@ func (s Setup) Run(ctx context.Context, r Request) error {
 	if err := s.machine(ctx); err != nil {
 		return err
 	}
-	mounts, err := ParseMounts(r.Mounts, s.Home.Dir)
+	mounts, err := mount.Parse(r.Mounts, s.Home.Dir)
 	if err != nil {
 		return err
 	}

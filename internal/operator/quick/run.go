@@ -10,7 +10,7 @@ import (
 
 	"github.com/nemoclaw/nemoclaw/internal/audit"
 	"github.com/nemoclaw/nemoclaw/internal/launch"
-	"github.com/nemoclaw/nemoclaw/internal/operator/onboard"
+	"github.com/nemoclaw/nemoclaw/internal/operator/mount"
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/secret"
 	"github.com/nemoclaw/nemoclaw/internal/state"
@@ -58,7 +58,7 @@ func (a *run) once(ctx context.Context, argv []string, f runFlags) error {
 	if err := f.CheckEnv(); err != nil {
 		return err
 	}
-	mounts, err := onboard.ParseMounts(f.mounts, a.home.Dir)
+	mounts, err := mount.Parse(f.mounts, a.home.Dir)
 	if err != nil {
 		return CannotStart(err)
 	}

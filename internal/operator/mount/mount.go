@@ -1,4 +1,4 @@
-package onboard
+package mount
 
 import (
 	"errors"
@@ -13,32 +13,32 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/state"
 )
 
-// BadMount is a --mount that is not handed over.
-type BadMount struct{ Text, Why, Remedy string }
+// Bad is a --mount that is not handed over.
+type Bad struct{ Text, Why, Remedy string }
 
-func (e *BadMount) Error() string { return fmt.Sprintf("mount %q: %s", e.Text, e.Why) }
+func (e *Bad) Error() string { return fmt.Sprintf("mount %q: %s", e.Text, e.Why) }
 
 // Hint says what to write instead.
-func (e *BadMount) Hint() string { return e.Remedy }
+func (e *Bad) Hint() string { return e.Remedy }
 
 // ExitCode says that the command line is wrong.
-func (e *BadMount) ExitCode() int { return say.WrongUsage }
+func (e *Bad) ExitCode() int { return say.WrongUsage }
 
-const mountHint = "--mount /home/me/project:/sandbox/project[:ro]"
+const hint = "--mount /home/me/project:/sandbox/project[:ro]"
 
-// ParseMounts reads the --mount flags. home is nemoclaw's own folder, of which
+// Parse reads the --mount flags. home is nemoclaw's own folder, of which
 // nothing is handed over. Sources are given as the kernel sees them: absolute,
 // links followed, so that what was checked is what is mounted.
-func ParseMounts(texts []string, home string) ([]state.Mount, error) {
+func Parse(texts []string, home string) ([]state.Mount, error) {
 	var all []state.Mount
 	for _, text := range texts {
-		m, err := parseMount(text, home)
+		m, err := parse(text, home)
 		if err != nil {
 			return nil, err
 		}
 		for _, other := range all {
 			if within(m.Sandbox, other.Sandbox) || within(other.Sandbox, m.Sandbox) {
-				return nil, &BadMount{text, "it overlaps the mount at " + other.Sandbox, "give each mount a place of its own"}
+				return nil, &Bad{text, "it overlaps the mount at " + other.Sandbox, "give each mount a place of its own"}
 			}
 		}
 		all = append(all, m)
@@ -46,10 +46,10 @@ func ParseMounts(texts []string, home string) ([]state.Mount, error) {
 	return all, nil
 }
 
-func parseMount(text, home string) (state.Mount, error) {
-	m, ok := cutMount(text)
+func parse(text, home string) (state.Mount, error) {
+	m, ok := cut(text)
 	if !ok {
-		return m, &BadMount{text, "want HOST:SANDBOX[:ro|rw]", mountHint}
+		return m, &Bad{text, "want HOST:SANDBOX[:ro|rw]", hint}
 	}
 	if err := checkTarget(text, m.Sandbox); err != nil {
 		return m, err
@@ -59,7 +59,7 @@ func parseMount(text, home string) (state.Mount, error) {
 		source, err = filepath.EvalSymlinks(source)
 	}
 	if err != nil {
-		return m, &BadMount{text, reason(err), "name a file or folder that exists"}
+		return m, &Bad{text, reason(err), "name a file or folder that exists"}
 	}
 	m.Host = source
 	if err := checkSource(text, source, home); err != nil {
@@ -71,8 +71,8 @@ func parseMount(text, home string) (state.Mount, error) {
 	return m, err
 }
 
-// cutMount reads HOST:SANDBOX[:ro|rw] from its end: a colon in HOST is allowed.
-func cutMount(text string) (m state.Mount, ok bool) {
+// cut reads HOST:SANDBOX[:ro|rw] from its end: a colon in HOST is allowed.
+func cut(text string) (m state.Mount, ok bool) {
 	rest, ro := strings.CutSuffix(text, ":ro")
 	if !ro {
 		rest = strings.TrimSuffix(text, ":rw")
@@ -94,9 +94,9 @@ func reason(err error) string {
 func checkTarget(text, target string) error {
 	switch {
 	case path.Clean(target) != target || !strings.HasPrefix(target, "/sandbox/"):
-		return &BadMount{text, target + " is not below /sandbox", mountHint}
+		return &Bad{text, target + " is not below /sandbox", hint}
 	case within(target, "/sandbox/.openclaw"):
-		return &BadMount{text, "/sandbox/.openclaw is the agent's own state", mountHint}
+		return &Bad{text, "/sandbox/.openclaw is the agent's own state", hint}
 	}
 	return nil
 }
@@ -109,7 +109,7 @@ var never = []string{"/proc", "/sys", "/dev", "/run", "/var/run"}
 // home as a whole, kernel and device trees, and nemoclaw's own state.
 func checkSource(text, source, home string) error {
 	refuse := func(why string) error {
-		return &BadMount{text, why, "hand over a folder of its own, like " + mountHint}
+		return &Bad{text, why, "hand over a folder of its own, like " + hint}
 	}
 	if source == "/" {
 		return refuse("the root of the machine is not handed over")
@@ -155,7 +155,7 @@ func checkQuiet(text, source string) error {
 			return nil //nolint:nilerr // what we cannot read, the sandbox cannot either
 		}
 		if d.Type()&(fs.ModeSocket|fs.ModeNamedPipe|fs.ModeDevice) != 0 {
-			return &BadMount{text, p + " is a socket, pipe or device: it would lead out of the sandbox", "remove it, or add :ro"}
+			return &Bad{text, p + " is a socket, pipe or device: it would lead out of the sandbox", "remove it, or add :ro"}
 		}
 		return nil
 	})

@@ -1,4 +1,4 @@
-package blueprint
+package sbom
 
 import (
 	"bytes"
@@ -10,13 +10,15 @@ import (
 	"strings"
 
 	cdx "github.com/CycloneDX/cyclonedx-go"
+
+	"github.com/nemoclaw/nemoclaw/internal/blueprint"
 )
 
-// SBOM is the bill of materials of a blueprint, as CycloneDX JSON: each package
+// Of is the bill of materials of a blueprint, as CycloneDX JSON: each package
 // with its version and hash, each file that the blueprint itself brings. The
 // same blueprint always has the same; the machine's own /usr, where that is the
 // base, is not in it.
-func (a Artifact) SBOM() ([]byte, error) {
+func Of(a blueprint.Artifact) ([]byte, error) {
 	m := a.Manifest
 	bom := cdx.NewBOM()
 	bom.Metadata = &cdx.Metadata{
@@ -61,7 +63,7 @@ func (a Artifact) SBOM() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-func hashes(d Digest) *[]cdx.Hash {
+func hashes(d blueprint.Digest) *[]cdx.Hash {
 	algorithm := cdx.HashAlgoSHA256
 	if d.Algorithm() == "sha512" {
 		algorithm = cdx.HashAlgoSHA512

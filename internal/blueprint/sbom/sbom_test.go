@@ -1,4 +1,4 @@
-package blueprint
+package sbom
 
 import (
 	"bytes"
@@ -7,21 +7,23 @@ import (
 	"testing"
 
 	cdx "github.com/CycloneDX/cyclonedx-go"
+
+	"github.com/nemoclaw/nemoclaw/internal/blueprint"
 )
 
-// TestSBOM: every package of the lockfile is in it, with its hash, and the same
+// TestOf: every package of both lockfiles is in it, with its hash, and the same
 // blueprint gives the same bytes.
-func TestSBOM(t *testing.T) {
-	all, err := Builtin()
+func TestOf(t *testing.T) {
+	all, err := blueprint.Builtin()
 	if err != nil {
 		t.Fatal(err)
 	}
-	all = slices.DeleteFunc(all, func(a Artifact) bool { return a.Manifest.Name != Default })
-	first, err := all[0].SBOM()
+	all = slices.DeleteFunc(all, func(a blueprint.Artifact) bool { return a.Manifest.Name != blueprint.Default })
+	first, err := Of(all[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := all[0].SBOM()
+	again, err := Of(all[0])
 	if err != nil || !bytes.Equal(first, again) {
 		t.Errorf("asked twice, two answers: %v", err)
 	}
@@ -33,7 +35,18 @@ func TestSBOM(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := len(lock.Packages) + len(all[0].Manifest.Blobs()); len(*bom.Components) != want {
+	debs, err := all[0].Debs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := len(lock.Packages) + len(all[0].Manifest.Blobs())
+	for architecture, of := range debs.Packages {
+		want += len(of)
+		if p := "pkg:deb/debian/" + of[0].Name + "@"; !strings.Contains(string(first), p) || !strings.Contains(string(first), "?arch="+architecture) {
+			t.Errorf("no %s for %s", p, architecture)
+		}
+	}
+	if len(*bom.Components) != want {
 		t.Errorf("%d components, want %d", len(*bom.Components), want)
 	}
 	for _, c := range *bom.Components {

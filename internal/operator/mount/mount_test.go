@@ -1,4 +1,4 @@
-package onboard
+package mount
 
 import (
 	"errors"
@@ -41,7 +41,7 @@ func TestMounts(t *testing.T) {
 		filepath.Join(project, "a:b") + ":/sandbox/p": {Host: filepath.Join(project, "a:b"), Sandbox: "/sandbox/p"},
 	}
 	for text, want := range good {
-		if got, err := ParseMounts([]string{text}, own); err != nil || len(got) != 1 || got[0] != want {
+		if got, err := Parse([]string{text}, own); err != nil || len(got) != 1 || got[0] != want {
 			t.Errorf("%s: %+v, %v, want %+v", text, got, err, want)
 		}
 	}
@@ -69,17 +69,17 @@ func TestMounts(t *testing.T) {
 		toOwn + ":/sandbox/x":                    "nemoclaw's own state",
 	}
 	for text, want := range bad {
-		_, err := ParseMounts([]string{text}, own)
-		var b *BadMount
+		_, err := Parse([]string{text}, own)
+		var b *Bad
 		if !errors.As(err, &b) || !strings.Contains(err.Error(), want) || b.Hint() == "" {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
-	if _, err := ParseMounts([]string{project + ":/sandbox/x", link + ":/sandbox/x/y"}, own); err == nil {
+	if _, err := Parse([]string{project + ":/sandbox/x", link + ":/sandbox/x/y"}, own); err == nil {
 		t.Error("mounts that overlap were taken")
 	}
 	// A home as a whole, when nemoclaw's state lies elsewhere.
-	if _, err := ParseMounts([]string{filepath.Join(dir, "me") + ":/sandbox/x"}, "/elsewhere"); err == nil || !strings.Contains(err.Error(), "a home as a whole") {
+	if _, err := Parse([]string{filepath.Join(dir, "me") + ":/sandbox/x"}, "/elsewhere"); err == nil || !strings.Contains(err.Error(), "a home as a whole") {
 		t.Errorf("a home: %v", err)
 	}
 }
@@ -93,10 +93,10 @@ func TestMountWithSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if _, err := ParseMounts([]string{dir + ":/sandbox/x"}, "/elsewhere"); err == nil || !strings.Contains(err.Error(), "socket") {
+	if _, err := Parse([]string{dir + ":/sandbox/x"}, "/elsewhere"); err == nil || !strings.Contains(err.Error(), "socket") {
 		t.Errorf("writable: %v", err)
 	}
-	if _, err := ParseMounts([]string{dir + ":/sandbox/x:ro"}, "/elsewhere"); err != nil {
+	if _, err := Parse([]string{dir + ":/sandbox/x:ro"}, "/elsewhere"); err != nil {
 		t.Errorf("read-only: %v", err)
 	}
 }
