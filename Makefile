@@ -7,6 +7,7 @@ VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo d
 LDFLAGS    := -s -w -X github.com/nemoclaw/nemoclaw/internal/version.String=$(VERSION)
 INIT       := internal/launch/program/init/nemoclaw-init
 TRIES      := internal/launch/program/init/nemoclaw-tries
+FIRST      := ./internal/early,./internal/supervisor/throwaway,./internal/operator/quick
 LINT       := .cache/bin/golangci-lint
 GO_SOURCES := $(shell find cmd internal blueprints presets -name '*.go' -o -name '*.s' -o -name '*.json' -o -name '*.yaml' 2>/dev/null)
 
@@ -22,12 +23,14 @@ $(TRIES): $(shell find cmd/tries internal/tries internal/confine/spec -name '*.g
 	@mkdir -p $(@D)
 	$(GO) build -trimpath -ldflags "-s -w" -o $@ ./cmd/tries
 
-bin/nemoclaw: $(INIT) $(TRIES) $(GO_SOURCES) go.mod
+bin/nemoclaw: $(INIT) $(TRIES) $(GO_SOURCES) $(wildcard scripts/inits/*.go) go.mod
 	@mkdir -p bin
 	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o $@.linked ./cmd/nemoclaw
-	@# The linker's file lies in memory page by page, one written in large pieces in large
-	@# pages: 200 page faults of a start are saved, or 0.5 ms.
-	@dd if=$@.linked of=$@.new bs=32M status=none && chmod 755 $@.new && mv -f $@.new $@ && rm $@.linked
+	@# What `run` needs is initialised first, and the rest never; see the tool. Without it
+	@# the program is the same, but a start takes 0.6 ms longer.
+	$(GO) run ./scripts/inits -first $(FIRST) $@.linked $@.new ./cmd/nemoclaw || \
+	  dd if=$@.linked of=$@.new bs=32M status=none
+	@chmod 755 $@.new && mv -f $@.new $@ && rm $@.linked
 
 bin/openshell: bin/nemoclaw
 	@ln -sf nemoclaw $@

@@ -13,8 +13,7 @@
 // says what is wrong.
 // Proved by: TestBeforeTheRest, TestPlain.
 //
-// Packages are initialised in the order of their import paths, as soon as what
-// they import is (the Go specification, "Package initialization"). This one
-// comes before nearly all as long as it imports only what package os does too:
-// the others wait for that.
+// The build has packages initialised in the order in which a run needs them
+// (scripts/inits): this one first, after what package os imports, which is all
+// that it imports.
 package early

@@ -13,8 +13,8 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/state"
 )
 
-// One import more, of strings for example, and this package would be
-// initialised after all those that it is to come before.
+// One import more, and what it needs would be initialised before anything is
+// begun.
 func TestBeforeTheRest(t *testing.T) {
 	deps := func(pkg string) []string {
 		out, err := exec.Command("go", "list", "-deps", pkg).Output()
