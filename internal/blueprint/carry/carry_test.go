@@ -190,7 +190,7 @@ func TestRefused(t *testing.T) {
 		}, older, "was seen here, which is newer"},
 		"older than what was here before the cache was cleared": {func(r *rig) {
 			r.must(r.store.Add(r.Context(), made(t, "1.1.0", "x"), store.Newer))
-			_, err := r.store.Clear(r.Context(), nil)
+			_, err := r.store.Clear(r.Context(), store.Keep{})
 			r.must(err)
 			a := made(t, "1.0.0", "x")
 			r.push(r.host+"/demo", a, r.signed(a))

@@ -33,13 +33,13 @@ func (s *Store) base(ctx context.Context, a blueprint.Artifact, p Progress) (rec
 	if digest == "" {
 		return record{}, nil
 	}
-	return s.shared(ctx, digest, func() error { return s.buildBase(ctx, a, p) })
+	return s.shared(ctx, digest, p.waits("unpack the base that it shares with another blueprint"), func() error { return s.buildBase(ctx, a, p) })
 }
 
 // EnsureBase makes the base of a ready, and gives its folder; "" is the
 // machine's own /usr.
 func (s *Store) EnsureBase(ctx context.Context, a blueprint.Artifact, p Progress) (string, error) {
-	leave, err := s.begin(ctx, nil)
+	leave, err := s.begin(ctx, p.waits("clear the cache"))
 	if err != nil {
 		return "", err
 	}

@@ -177,13 +177,13 @@ func TestBase(t *testing.T) {
 // mirror may have dropped; a byte turned in it is found.
 func holdBase(t *testing.T, s *Store, c Content) {
 	t.Helper()
-	if _, err := s.Prune(t.Context(), []blueprint.Digest{c.Digest}); err != nil {
+	if _, err := s.Prune(t.Context(), Keep{Used: []blueprint.Digest{c.Digest}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Verify(c); err != nil {
 		t.Errorf("after prune: %v", err)
 	}
-	if _, err := s.Prune(t.Context(), nil); err != nil {
+	if _, err := s.Prune(t.Context(), Keep{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Lstat(c.Base); !errors.Is(err, os.ErrNotExist) {
@@ -202,7 +202,7 @@ func holdBase(t *testing.T, s *Store, c Content) {
 	if _, err := s.Ensure(t.Context(), blueprint.Ref{Name: "one"}, nil); !errors.As(err, &mismatch) {
 		t.Errorf("a changed file of the base: %v", err)
 	}
-	cleared, err := s.Clear(t.Context(), []blueprint.Digest{c.Digest})
+	cleared, err := s.Clear(t.Context(), Keep{Used: []blueprint.Digest{c.Digest}})
 	if err != nil || len(cleared.Damaged) != 1 {
 		t.Errorf("clear: %+v, %v", cleared, err)
 	}

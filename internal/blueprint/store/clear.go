@@ -23,19 +23,29 @@ type Cleared struct {
 	Damaged []string // of those, the ones whose content was not right: put aside, made anew by the next rebuild
 }
 
+// Keep says what Clear and Prune leave alone.
+type Keep struct {
+	Used []blueprint.Digest // the blueprints of living generations
+	// Running are those that sandboxes stand on at this moment. An older nemoclaw
+	// unpacked a blueprint by a name that none is looked for by any more; only
+	// what still runs since then can have such a tree mounted.
+	Running []blueprint.Digest
+	Waiting func() // called once where another nemoclaw has to end first; may be nil
+}
+
 // Clear forgets all fetched bytes and all unpacked content but that of the
-// blueprints in keep, which living generations use. Even of those, content
+// blueprints that are used. Even of those, content
 // that is not right goes: it is renamed, so that a running sandbox that has it
 // mounted lives on, and removed by the next Clear. It waits for an Ensure that
 // is under way.
-func (s *Store) Clear(ctx context.Context, keep []blueprint.Digest) (Cleared, error) {
+func (s *Store) Clear(ctx context.Context, keep Keep) (Cleared, error) {
 	if _, err := os.Lstat(s.dir); errors.Is(err, fs.ErrNotExist) {
 		return Cleared{}, nil
 	}
 	if err := s.makeFolders(); err != nil {
 		return Cleared{}, err
 	}
-	unlock, err := lock(ctx, s.path("locks", "all"), unix.LOCK_EX, nil)
+	unlock, err := lock(ctx, s.path("locks", "all"), unix.LOCK_EX, keep.Waiting)
 	if err != nil {
 		return Cleared{}, err
 	}
@@ -43,8 +53,8 @@ func (s *Store) Clear(ctx context.Context, keep []blueprint.Digest) (Cleared, er
 	if err := s.makeLayout(); err != nil {
 		return Cleared{}, err
 	}
-	c := clearing{store: s, files: map[string]bool{}, content: map[string]bool{}, damaged: map[string]bool{}, roots: map[string]bool{}}
-	for _, d := range keep {
+	c := newClearing(s, keep)
+	for _, d := range keep.Used {
 		if err := c.keep(ctx, d); err != nil {
 			return c.done, err
 		}
@@ -62,25 +72,25 @@ func (s *Store) Clear(ctx context.Context, keep []blueprint.Digest) (Cleared, er
 
 // Prune removes what can be had again without asking anybody who could give
 // something else: tarballs, whose hashes the lockfiles know, interrupted
-// downloads, and unpacked content of blueprints that are not in keep. No
+// downloads, and unpacked content of blueprints that are not used. No
 // blueprint is forgotten.
-func (s *Store) Prune(ctx context.Context, keep []blueprint.Digest) (Cleared, error) {
+func (s *Store) Prune(ctx context.Context, keep Keep) (Cleared, error) {
 	if _, err := os.Lstat(s.dir); errors.Is(err, fs.ErrNotExist) {
 		return Cleared{}, nil
 	}
-	unlock, err := lock(ctx, s.path("locks", "all"), unix.LOCK_EX, nil)
+	unlock, err := lock(ctx, s.path("locks", "all"), unix.LOCK_EX, keep.Waiting)
 	if err != nil {
 		return Cleared{}, err
 	}
 	defer unlock()
-	c := clearing{store: s, files: map[string]bool{}, content: map[string]bool{}, roots: map[string]bool{}}
-	for _, d := range keep {
+	c := newClearing(s, keep)
+	for _, d := range keep.Used {
 		a, err := s.pinned(blueprint.Ref{Digest: d})
 		if err != nil {
 			return c.done, err // what it stands on is not known, so nothing is removed
 		}
-		for _, one := range trees(a.Manifest, d) {
-			c.roots[one.Hex()] = true
+		c.root(a.Manifest, d)
+		for _, one := range c.used(a.Manifest, d) {
 			c.content[s.contentName(one)] = true
 		}
 	}
@@ -90,12 +100,36 @@ func (s *Store) Prune(ctx context.Context, keep []blueprint.Digest) (Cleared, er
 // clearing is one Clear.
 type clearing struct {
 	store   *Store
+	running []blueprint.Digest // Keep.Running
 	digests []blueprint.Digest
 	files   map[string]bool // blobs that stay
 	content map[string]bool // folders of content that stay
 	damaged map[string]bool // those that were put aside
 	roots   map[string]bool // what other platforms' folders of content are for
 	done    Cleared
+}
+
+func newClearing(s *Store, keep Keep) clearing {
+	return clearing{
+		store: s, running: keep.Running, files: map[string]bool{},
+		content: map[string]bool{}, damaged: map[string]bool{}, roots: map[string]bool{},
+	}
+}
+
+// used are the trees of m, whose digest is d, that are looked for on a machine
+// like this one, or stand under something that runs.
+func (c *clearing) used(m blueprint.Manifest, d blueprint.Digest) []blueprint.Digest {
+	return slices.DeleteFunc(trees(m, d), func(one blueprint.Digest) bool {
+		return one != m.BaseDigest() && one != c.store.contentDigest(m) && !(one == d && slices.Contains(c.running, d))
+	})
+}
+
+// root marks the trees of m for machines of other kinds, of which nothing is
+// known here.
+func (c *clearing) root(m blueprint.Manifest, d blueprint.Digest) {
+	for _, one := range trees(m, d) {
+		c.roots[one.Hex()] = true
+	}
 }
 
 // keep marks what belongs to d, if it is right.
@@ -109,14 +143,12 @@ func (c *clearing) keep(ctx context.Context, d blueprint.Digest) error {
 	if _, err := c.store.open(d); err == nil {
 		c.digests = append(c.digests, d)
 		c.files[d.Hex()] = true
-		for _, one := range trees(a.Manifest, d) {
-			c.roots[one.Hex()] = true
-		}
+		c.root(a.Manifest, d)
 		for digest := range a.Blobs {
 			c.files[digest.Hex()] = true
 		}
 	}
-	for _, one := range trees(a.Manifest, d) {
+	for _, one := range c.used(a.Manifest, d) {
 		if err := c.keepTree(ctx, one, name); err != nil {
 			return err
 		}

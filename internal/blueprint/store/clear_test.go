@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
@@ -19,7 +20,7 @@ func TestClear(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cleared, err := s.Clear(t.Context(), []blueprint.Digest{c.Digest})
+	cleared, err := s.Clear(t.Context(), Keep{Used: []blueprint.Digest{c.Digest}})
 	if err != nil || cleared.Files != 2 || len(cleared.Kept) != 1 || len(cleared.Damaged) != 0 {
 		t.Errorf("Clear: %+v, %v; want the two tarballs gone", cleared, err)
 	}
@@ -30,7 +31,7 @@ func TestClear(t *testing.T) {
 	if again, err := ensure(t, s); err != nil || again.Tree != c.Tree || r.asked.Load() != asked {
 		t.Errorf("after Clear: %+v, %v, %d requests", again, err, r.asked.Load()-asked)
 	}
-	if _, err := s.Clear(t.Context(), nil); err != nil {
+	if _, err := s.Clear(t.Context(), Keep{}); err != nil {
 		t.Error(err)
 	}
 	for _, room := range []string{"content", "blobs", "partial"} {
@@ -41,6 +42,66 @@ func TestClear(t *testing.T) {
 	if c, err = ensure(t, s); err != nil || r.asked.Load() == asked {
 		t.Errorf("fetched anew: %v", err)
 	}
+}
+
+// TestOldTrees: what an older nemoclaw unpacked by the name of the blueprint
+// itself goes, unless something that was started from it still runs; another kind
+// of machine's stays.
+func TestOldTrees(t *testing.T) {
+	for name, room := range map[string]func(*Store, Keep) error{
+		"clear": func(s *Store, k Keep) error { _, err := s.Clear(t.Context(), k); return err },
+		"prune": func(s *Store, k Keep) error { _, err := s.Prune(t.Context(), k); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.usualPackages()
+			s := r.store(t.TempDir())
+			c, err := ensure(t, s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			old, other := s.path("content", s.contentName(c.Digest)), s.path("content", c.Digest.Hex()+"-plan9-mips")
+			if err := oldTree(c, old); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Mkdir(other, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			used := []blueprint.Digest{c.Digest}
+			if err := room(s, Keep{Used: used, Running: used}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Lstat(filepath.Join(old, treeName)); err != nil {
+				t.Errorf("a running sandbox stands on it: %v", err)
+			}
+			if err := room(s, Keep{Used: used}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Lstat(old); !os.IsNotExist(err) {
+				t.Errorf("nothing refers to it: %v", err)
+			}
+			if _, err := os.Lstat(other); err != nil {
+				t.Errorf("another machine's: %v", err)
+			}
+			if err := s.Verify(c); err != nil {
+				t.Errorf("the one in use: %v", err)
+			}
+		})
+	}
+}
+
+// oldTree lays c's tree at dir, as an older nemoclaw would have.
+func oldTree(c Content, dir string) error {
+	if err := os.CopyFS(dir, os.DirFS(c.content.dir)); err != nil {
+		return err
+	}
+	r := c.content
+	r.Digest = c.Digest
+	body, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, recordName), body, 0o600)
 }
 
 // TestClearDamagedIndex: an index.json that cannot be read has a remedy, and it
@@ -62,7 +123,7 @@ func TestClearDamagedIndex(t *testing.T) {
 	if !ok || hinted.Hint() != "nemoclaw blueprint cache clear" {
 		t.Errorf("got %v", err)
 	}
-	if _, err := s.Clear(t.Context(), []blueprint.Digest{c.Digest}); err != nil {
+	if _, err := s.Clear(t.Context(), Keep{Used: []blueprint.Digest{c.Digest}}); err != nil {
 		t.Error(err)
 	}
 	if _, err := ensure(t, s); err != nil {
@@ -92,7 +153,7 @@ func TestClearSweeps(t *testing.T) {
 	if err := os.MkdirAll(half, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Clear(t.Context(), nil); err != nil {
+	if _, err := s.Clear(t.Context(), Keep{}); err != nil {
 		t.Error(err)
 	}
 	if left, _ := os.ReadDir(s.path("content")); len(left) != 0 {
@@ -103,7 +164,7 @@ func TestClearSweeps(t *testing.T) {
 // TestClearNothing: without a store there is nothing to do or to make.
 func TestClearNothing(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "blueprints")
-	if _, err := openShellStore(t, dir).Clear(t.Context(), nil); err != nil {
+	if _, err := openShellStore(t, dir).Clear(t.Context(), Keep{}); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Lstat(dir); err == nil {

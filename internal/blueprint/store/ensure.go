@@ -38,12 +38,7 @@ func (s *Store) have(ctx context.Context, ref blueprint.Ref, p Progress, read fu
 	if err := a.Manifest.RunsOn(s.platform); err != nil {
 		return Content{}, err
 	}
-	waiting := func() {
-		if p != nil {
-			p(Step{Phase: Waiting})
-		}
-	}
-	unlock, err := s.lockFor(ctx, a, waiting)
+	unlock, err := s.lockFor(ctx, a, p)
 	if err != nil {
 		return Content{}, err
 	}
@@ -62,12 +57,12 @@ func (s *Store) have(ctx context.Context, ref blueprint.Ref, p Progress, read fu
 }
 
 // lockFor keeps Clear and other processes that work on the same blueprint away.
-func (s *Store) lockFor(ctx context.Context, a blueprint.Artifact, waiting func()) (func(), error) {
-	all, err := s.begin(ctx, waiting)
+func (s *Store) lockFor(ctx context.Context, a blueprint.Artifact, p Progress) (func(), error) {
+	all, err := s.begin(ctx, p.waits("clear the cache"))
 	if err != nil {
 		return nil, err
 	}
-	one, err := lock(ctx, s.path("locks", a.Digest.Hex()), unix.LOCK_EX, waiting)
+	one, err := lock(ctx, s.path("locks", a.Digest.Hex()), unix.LOCK_EX, p.waits("make the same blueprint ready"))
 	if err != nil {
 		all()
 		return nil, err
@@ -100,13 +95,13 @@ func (s *Store) ready(ctx context.Context, a blueprint.Artifact, p Progress) (Co
 
 // content gives the unpacked content of a, made now if it is not here.
 func (s *Store) content(ctx context.Context, a blueprint.Artifact, p Progress) (record, error) {
-	return s.shared(ctx, s.contentDigest(a.Manifest), func() error { return s.build(ctx, a, p) })
+	return s.shared(ctx, s.contentDigest(a.Manifest), p.waits("unpack the files that it shares with another version"), func() error { return s.build(ctx, a, p) })
 }
 
 // shared gives what is unpacked as digest, which make makes if it is not here.
-// Blueprints share it, so others that want the same wait.
-func (s *Store) shared(ctx context.Context, digest blueprint.Digest, make func() error) (record, error) {
-	unlock, err := lock(ctx, s.path("locks", digest.Hex()), unix.LOCK_EX, nil)
+// Blueprints share it, so others that want the same wait, and say so.
+func (s *Store) shared(ctx context.Context, digest blueprint.Digest, waiting func(), make func() error) (record, error) {
+	unlock, err := lock(ctx, s.path("locks", digest.Hex()), unix.LOCK_EX, waiting)
 	if err != nil {
 		return record{}, err
 	}

@@ -388,14 +388,14 @@ func TestVersionsShare(t *testing.T) {
 	if err := errors.Join(os.Chmod(spoilt, 0o600), os.WriteFile(spoilt, []byte("other"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	cleared, err := s.Clear(t.Context(), []blueprint.Digest{got[0].Digest, got[1].Digest, got[2].Digest})
+	cleared, err := s.Clear(t.Context(), Keep{Used: []blueprint.Digest{got[0].Digest, got[1].Digest, got[2].Digest}})
 	if err != nil || len(cleared.Damaged) != 2 { // whoever has it is told
 		t.Errorf("damaged: %q, %v", cleared.Damaged, err)
 	}
 	if _, err := s.Ensure(t.Context(), all[1].Manifest.Ref(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Prune(t.Context(), []blueprint.Digest{got[1].Digest}); err != nil {
+	if _, err := s.Prune(t.Context(), Keep{Used: []blueprint.Digest{got[1].Digest}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Verify(got[1]); err != nil {

@@ -20,7 +20,7 @@ const (
 // Step is how far a phase has come.
 type Step struct {
 	Phase      Phase
-	Item       string // what is being worked on: a package
+	Item       string // what is being worked on: a package; what another process does, in the Waiting phase
 	Files      int    // packages; files in the Checking phase
 	FilesTotal int
 	Bytes      int64
@@ -32,6 +32,15 @@ type Step struct {
 // Progress is told of each step, about ten times a second and never twice at
 // once. It must not block.
 type Progress func(Step)
+
+// waits tells that another process has to end what it does first.
+func (p Progress) waits(does string) func() {
+	return func() {
+		if p != nil {
+			p(Step{Phase: Waiting, Item: does})
+		}
+	}
+}
 
 const beat = 100 * time.Millisecond
 

@@ -51,7 +51,7 @@ func (s *Store) Reread(ctx context.Context, m blueprint.Manifest, d blueprint.Di
 // trees are the digests under which things were unpacked for m, whose digest is
 // d: its base and its content, both of which others may share.
 func trees(m blueprint.Manifest, d blueprint.Digest) []blueprint.Digest {
-	all := []blueprint.Digest{d} // where an older nemoclaw unpacked; a running sandbox may have it mounted
+	all := []blueprint.Digest{d} // where an older nemoclaw unpacked
 	for _, one := range []blueprint.Digest{m.BaseDigest(), m.ContentDigest(), underOther(m.ContentDigest())} {
 		if one != "" {
 			all = append(all, one)

@@ -64,7 +64,7 @@ func TestVerifyFinds(t *testing.T) {
 				t.Errorf("Ensure: %v", err)
 			}
 			// The article's remedy: cache clear, then rebuild.
-			cleared, err := s.Clear(t.Context(), []blueprint.Digest{c.Digest})
+			cleared, err := s.Clear(t.Context(), Keep{Used: []blueprint.Digest{c.Digest}})
 			if err != nil || len(cleared.Damaged) != 1 {
 				t.Errorf("Clear: %+v, %v", cleared, err)
 			}

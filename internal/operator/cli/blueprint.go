@@ -250,24 +250,28 @@ func (a *app) printContents(i store.Info) {
 }
 
 // living are the blueprints of all generations of all sandboxes.
-func (a *app) living() ([]blueprint.Digest, error) {
+func (a *app) living() (store.Keep, error) {
+	keep := store.Keep{Waiting: func() { a.voice.News("waiting for another nemoclaw that works with the cache") }}
 	names, err := a.home.List()
 	if err != nil {
-		return nil, err
+		return keep, err
 	}
-	var keep []blueprint.Digest
 	for _, n := range names {
-		used, err := usedBy(a.home.Sandbox(n))
+		s := a.home.Sandbox(n)
+		used, err := usedBy(s)
 		if err != nil {
-			return nil, fmt.Errorf("clear cache: %w", err) // what it uses is not known, so nothing is removed
+			return keep, fmt.Errorf("clear cache: %w", err) // what it uses is not known, so nothing is removed
 		}
-		keep = append(keep, used...)
+		keep.Used = append(keep.Used, used...)
+		if _, held := s.Holder(); held {
+			keep.Running = append(keep.Running, used...)
+		}
 	}
 	return keep, nil
 }
 
 // makeRoom has the store do what it is asked, but for what living sandboxes use.
-func (a *app) makeRoom(act func(*store.Store, []blueprint.Digest) (store.Cleared, error)) (store.Cleared, error) {
+func (a *app) makeRoom(act func(*store.Store, store.Keep) (store.Cleared, error)) (store.Cleared, error) {
 	blueprints, err := store.Open(a.home.Blueprints())
 	if err != nil {
 		return store.Cleared{}, err
@@ -281,7 +285,7 @@ func (a *app) makeRoom(act func(*store.Store, []blueprint.Digest) (store.Cleared
 
 // cachePrune makes room, and forgets no blueprint.
 func (a *app) cachePrune(ctx context.Context) error {
-	done, err := a.makeRoom(func(s *store.Store, keep []blueprint.Digest) (store.Cleared, error) { return s.Prune(ctx, keep) })
+	done, err := a.makeRoom(func(s *store.Store, keep store.Keep) (store.Cleared, error) { return s.Prune(ctx, keep) })
 	if err != nil {
 		return err
 	}
@@ -291,7 +295,7 @@ func (a *app) cachePrune(ctx context.Context) error {
 
 // cacheClear keeps what living sandboxes were made of.
 func (a *app) cacheClear(ctx context.Context) error {
-	done, err := a.makeRoom(func(s *store.Store, keep []blueprint.Digest) (store.Cleared, error) { return s.Clear(ctx, keep) })
+	done, err := a.makeRoom(func(s *store.Store, keep store.Keep) (store.Cleared, error) { return s.Clear(ctx, keep) })
 	if err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func (d *display) show(s store.Step) {
 }
 
 var doing = map[store.Phase]string{
-	store.Waiting:   "waiting for another nemoclaw that works on it",
+	store.Waiting:   "waiting for another nemoclaw to",
 	store.Fetching:  "fetching",
 	store.Unpacking: "unpacking",
 	store.Checking:  "checking every file",
@@ -95,6 +95,8 @@ var doing = map[store.Phase]string{
 func (d *display) line(s store.Step) string {
 	line := fmt.Sprintf("Blueprint %s: %s", d.ref, doing[s.Phase])
 	switch {
+	case s.Phase == store.Waiting:
+		return line + " " + s.Item
 	case s.BytesTotal > 0:
 		line += fmt.Sprintf(": %s of %s", say.Bytes(s.Bytes), say.Bytes(s.BytesTotal))
 	case s.Bytes > 0:
