@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/nemoclaw/nemoclaw/internal/plan"
 )
 
 // good is a machine that lacks nothing.
@@ -269,12 +271,19 @@ func TestLocalTime(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for name, to := range map[string]string{"of-the-machine": filepath.Join(root, zones, "Europe/Bern"), "Swiss": zones + "Europe/Bern"} {
+		if err := os.Symlink(to, filepath.Join(root, zones, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, c := range []struct{ to, zone string }{
 		{"/usr/share/zoneinfo/Europe/Bern", "/usr/share/zoneinfo/Europe/Bern"},
 		{"/usr/share//zoneinfo/./Europe/Bern", "/usr/share/zoneinfo/Europe/Bern"},
 		{"/usr/share/zoneinfo/Europe/Basel", ""}, // the tree has not that one
 		{"/usr/share/zoneinfo/Europe", ""},
 		{"/usr/share/zoneinfo/../../../etc-of-ours", ""},
+		{"/usr/share/zoneinfo/of-the-machine", ""}, // a link of the tree's that leads out of it
+		{"/usr/share/zoneinfo/Swiss", "/usr/share/zoneinfo/Swiss"},
 	} {
 		if zone := zoneOf(c.to, root); zone != c.zone {
 			t.Errorf("%s: got %q, want %q", c.to, zone, c.zone)
@@ -282,5 +291,44 @@ func TestLocalTime(t *testing.T) {
 	}
 	if data, zone := localTime(filepath.Join(root, "none"), root); data != nil || zone != "" {
 		t.Errorf("without a file: %q, %q; want UTC", data, zone)
+	}
+}
+
+// A pinned base is somebody's blueprint: whatever its links say, and wherever they
+// stand, nothing of this machine is taken for a part of it.
+func TestPinnedStaysInside(t *testing.T) {
+	root, machine := t.TempDir(), t.TempDir()
+	for name, body := range map[string]string{"/usr/lib/os-release": "base", "/usr/share/terminfo/x": "base", "/etc/services": "base", machine + "/certs": "", machine + "/key": "secret"} {
+		if !strings.HasPrefix(name, machine) {
+			name = filepath.Join(root, name)
+		}
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(body), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, to := range map[string]string{
+		"/etc/os-release": "../usr/lib/os-release",
+		"/etc/terminfo":   "/usr/share/terminfo",
+		"/usr/lib/out":    machine,
+		"/etc/magic":      "../usr/lib/out/key", // through a link on the way
+		"/etc/mime.types": machine + "/key",
+		"/etc/protocols":  strings.Repeat("../", 20) + machine + "/key",
+		"/etc/ssl":        machine,
+	} {
+		if err := os.Symlink(to, filepath.Join(root, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	real, err := filepath.EvalSymlinks(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []plan.EtcEntry{
+		{Path: "/etc/os-release", Source: real + "/usr/lib/os-release"},
+		{Path: "/etc/services", Source: real + "/etc/services"},
+		{Path: "/etc/terminfo", Source: real + "/usr/share/terminfo", Folder: true},
+	}
+	if got := Pinned(root).Etc; !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

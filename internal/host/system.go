@@ -1,10 +1,14 @@
 package host
 
 import (
+	"cmp"
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/nemoclaw/nemoclaw/internal/plan"
 )
@@ -18,16 +22,14 @@ func Pinned(root string) plan.System {
 			s.Links[d] = "usr" + d
 		}
 	}
+	base, err := os.OpenFile(root, os.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return s // its /usr cannot be mounted either
+	}
+	defer base.Close()
 	for _, p := range plan.EtcWanted {
-		source := filepath.Join(root, p)
-		fi, err := os.Lstat(source)
-		if err == nil && fi.Mode()&os.ModeSymlink != 0 {
-			// os-release is one. What leads out of the base is none of ours: it
-			// would be a file of this machine.
-			source, fi, err = linked(root, p)
-		}
-		if err == nil && (fi.Mode().IsRegular() || fi.IsDir()) {
-			s.Etc = append(s.Etc, plan.EtcEntry{Path: p, Source: source, Folder: fi.IsDir()})
+		if at, kind, err := within(base, p); err == nil && (kind == unix.S_IFREG || kind == unix.S_IFDIR) {
+			s.Etc = append(s.Etc, plan.EtcEntry{Path: p, Source: at, Folder: kind == unix.S_IFDIR})
 		}
 	}
 	s.Localtime, s.LocalZone = localTime("/etc/localtime", s.Root)
@@ -57,25 +59,38 @@ func localTime(file, root string) (data []byte, zone string) {
 // zoneOf is the file that a link to it names, where the tree at root has it, too.
 func zoneOf(link, root string) string {
 	link = path.Clean(link)
-	fi, err := os.Stat(filepath.Join(root, link))
-	if err != nil || !fi.Mode().IsRegular() || !strings.HasPrefix(link, zones) {
+	if !strings.HasPrefix(link, zones) {
+		return ""
+	}
+	base, err := os.OpenFile(cmp.Or(root, "/"), os.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return ""
+	}
+	defer base.Close()
+	if _, kind, err := within(base, link); err != nil || kind != unix.S_IFREG {
 		return ""
 	}
 	return link
 }
 
-// linked looks up, without following anything more, what the link at p leads to.
-func linked(root, p string) (string, os.FileInfo, error) {
-	to, err := os.Readlink(filepath.Join(root, p))
+// within is where p leads to in the tree that begins at base, and what it is
+// (inode(7), S_IFMT). A base is somebody's blueprint: a link in it means a place
+// in it, as it will inside, wherever on the way it stands, and never a file of
+// this machine. See openat2(2), RESOLVE_IN_ROOT.
+func within(base *os.File, p string) (at string, kind uint32, err error) {
+	fd, err := unix.Openat2(int(base.Fd()), p, &unix.OpenHow{
+		Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+	})
 	if err != nil {
-		return "", nil, err
+		return "", 0, err
 	}
-	if !path.IsAbs(to) {
-		to = path.Join(path.Dir(p), to)
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return "", 0, err
 	}
-	at := filepath.Join(root, path.Join("/", to))
-	fi, err := os.Lstat(at)
-	return at, fi, err
+	at, err = os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+	return at, st.Mode & unix.S_IFMT, err
 }
 
 // System reads the host's own layout, from which a sandbox on the machine's

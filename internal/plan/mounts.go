@@ -84,7 +84,7 @@ func etcMounts(in Input) []spec.Mount {
 			}
 		}
 		if in.Trust == nil || e.Path != CertificateFolder {
-			m = append(m, shown(e.source(), e.Path))
+			m = append(m, e.mount())
 		}
 	}
 	m = append(m, in.Trust.browserMounts(made)...)
@@ -103,6 +103,14 @@ func localtime(s System) []spec.Mount {
 		return []spec.Mount{{Kind: spec.File, Target: target, Mode: 0o444, Data: s.Localtime}}
 	}
 	return nil
+}
+
+// mount shows e. What a pinned base has was looked up in that base, and stands
+// where it was found: a link on the way there would lead elsewhere.
+func (e EtcEntry) mount() spec.Mount {
+	m := shown(e.source(), e.Path)
+	m.Links = e.Source == ""
+	return m
 }
 
 // shown is a file or folder of the host's that is data.
