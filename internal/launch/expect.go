@@ -66,16 +66,35 @@ func (e *Expected) User() (uid, gid uint32) { return e.child.UID, e.child.GID }
 // Start makes the expected init obey s, and returns when its walls are proved.
 // Every error is an *Error, but ctx's own; then nothing is left running.
 func (e *Expected) Start(ctx context.Context, s spec.Spec) (*Box, error) {
-	if err := e.Hand(s); err != nil {
+	if err := e.Hand(ctx, s); err != nil {
 		return nil, err
 	}
 	return e.Stand(ctx)
 }
 
 // Hand is the first half of Start: init begins to obey s. It takes what the host
-// has to do for that. After an error there is no second half.
-func (e *Expected) Hand(s spec.Spec) error {
+// has to do for that. After an error there is no second half. Where the host
+// hangs (a control group, a source on a server that is gone), the end of ctx
+// leaves it to that; what comes of it later is ended at once.
+func (e *Expected) Hand(ctx context.Context, s spec.Spec) error {
 	e.taken = true
+	handed := make(chan error, 1)
+	go func() { handed <- e.hand(s) }()
+	select {
+	case err := <-handed:
+		return err
+	case <-ctx.Done():
+		go func() {
+			if <-handed == nil {
+				e.forget()
+				e.box.abandon()
+			}
+		}()
+		return ctx.Err()
+	}
+}
+
+func (e *Expected) hand(s spec.Spec) error {
 	if err := e.born(); err != nil {
 		return err
 	}

@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
@@ -42,8 +42,9 @@ type Once struct {
 	// Begun is what launch.Take or BeginOnce gave, when it was called before. nil
 	// begins now.
 	Begun *launch.Expected
-	// Ahead is that sandbox where it is being raised already; then there is no
-	// policy, no mount, no base. nil for none.
+	// Ahead is that sandbox where it is being raised already. It was planned
+	// without a policy, a mount or a base, so with one of those there must be none
+	// ahead. nil for none.
 	Ahead *throwaway.Sandbox
 	// Secret gives the value of a rule's credential. Nil: there is none.
 	Secret func(name string) ([]byte, error)
@@ -77,6 +78,10 @@ func BeginOnce() (*launch.Expected, error) {
 // RunOnce runs o and returns the command's exit code, or 128 and the signal's
 // number where one killed it. The error says why nothing ran.
 func RunOnce(ctx context.Context, o Once) (code int, err error) {
+	if o.Ahead != nil && (o.PolicyFile != "" || len(o.Mounts) > 0 || o.Base != "") {
+		o.Ahead.Drop()
+		return 0, errAhead
+	}
 	if o.Begun == nil && o.Ahead == nil {
 		if o.Begun, err = BeginOnce(); err != nil {
 			return 0, err
@@ -89,28 +94,45 @@ func RunOnce(ctx context.Context, o Once) (code int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	dir, err := o.folder()
-	if err != nil {
+	k := &once{refused: map[refusal]*counted{}}
+	if k.place, err = o.place(); err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(dir) // what the command left; its own user's files
-	k := &once{refused: map[refusal]*counted{}}
-	defer func() { os.RemoveAll(k.trust) }()
+	defer k.place.Remove(state.RemoveTree) //nolint:errcheck // what the command left; a later run tries again
 	ctx, k.stop = context.WithCancel(ctx)
 	defer k.stop()
 	go k.passSignals(ctx, o.Signals)
-	if err := k.start(ctx, o, rules, dir); err != nil {
+	if err := k.start(ctx, o, rules); err != nil {
 		return 0, err
 	}
 	defer k.end(o)
 	return k.run(ctx, o)
 }
 
-func (o Once) folder() (string, error) {
+// errAhead is a mistake of the caller's: the sandbox that was begun is not the
+// one that is asked for.
+var errAhead = errors.New("run: the sandbox was begun without the policy, mounts or base that it is to have")
+
+func (o Once) place() (throwaway.Place, error) {
 	if o.Ahead != nil {
-		return o.Ahead.Dir, nil
+		return o.Ahead.Place, nil
 	}
-	return throwaway.Folder()
+	return throwaway.MakePlace()
+}
+
+// quiet is how long a command runs before what killed runs have left is looked
+// for: a short one is not kept waiting for that.
+const quiet = 100 * time.Millisecond
+
+// sweep takes away what killed runs have left, beside a command that lasts.
+func (k *once) sweep(ctx context.Context) {
+	begin := time.NewTimer(quiet)
+	defer begin.Stop()
+	select {
+	case <-ctx.Done():
+	case <-begin.C:
+		throwaway.Sweep(func() bool { return ctx.Err() == nil }, state.RemoveTree)
+	}
 }
 
 func (k *once) passSignals(ctx context.Context, from <-chan os.Signal) {
@@ -164,8 +186,7 @@ type once struct {
 	silent *os.File
 	// alone says that nothing of the command is left inside.
 	alone bool
-	// trust is the folder of certificates; "" for none.
-	trust string
+	place throwaway.Place
 
 	mu      sync.Mutex
 	running *launch.Process      // once it does; protected by mu
@@ -173,12 +194,12 @@ type once struct {
 	order   []*counted           // protected by mu
 }
 
-func (k *once) start(ctx context.Context, o Once, rules *policy.Policy, dir string) error {
+func (k *once) start(ctx context.Context, o Once, rules *policy.Policy) error {
 	up, err := onceUpstream(o.PolicyFile)
 	if err != nil {
 		return err
 	}
-	leaf, err := k.raise(ctx, o, rules, dir)
+	leaf, err := k.raise(ctx, o, rules)
 	if err != nil {
 		return err
 	}
@@ -204,12 +225,12 @@ func (k *once) start(ctx context.Context, o Once, rules *policy.Policy, dir stri
 }
 
 // raise raises the sandbox, and gives what signs for it, where a rule needs that.
-func (k *once) raise(ctx context.Context, o Once, rules *policy.Policy, dir string) (leaf func(string) (*tls.Certificate, error), err error) {
+func (k *once) raise(ctx context.Context, o Once, rules *policy.Policy) (leaf func(string) (*tls.Certificate, error), err error) {
 	if o.Ahead != nil {
 		k.box, err = o.Ahead.Wait(ctx)
 		return nil, err
 	}
-	in := throwaway.Input(o.system(), dir)
+	in := throwaway.Input(o.system(), k.place.Workspace())
 	for _, m := range o.Mounts {
 		in.Mounts = append(in.Mounts, plan.Mount{Host: m.Host, Target: m.Sandbox, ReadOnly: m.ReadOnly})
 	}
@@ -226,10 +247,6 @@ func (k *once) readable(in *plan.Input, rules *policy.Policy) (func(string) (*tl
 	if !rules.ReadsSome() {
 		return nil, nil
 	}
-	var err error
-	if k.trust, err = os.MkdirTemp("", "nemoclaw-trust-"); err != nil {
-		return nil, fmt.Errorf("make a folder for certificates: %w", err)
-	}
 	file, err := authority.Make(in.Name, time.Now())
 	if err != nil {
 		return nil, err
@@ -238,7 +255,7 @@ func (k *once) readable(in *plan.Input, rules *policy.Policy) (func(string) (*tl
 	if err != nil {
 		return nil, err
 	}
-	in.Trust, err = layTrust(filepath.Join(k.trust, "trust"), a, host.TrustedCertificates())
+	in.Trust, err = layTrust(k.place.In("trust"), a, host.TrustedCertificates())
 	return func(name string) (*tls.Certificate, error) { return a.Leaf(name, time.Now()) }, err
 }
 
@@ -313,6 +330,7 @@ func (k *once) run(ctx context.Context, o Once) (int, error) {
 // waits, a connection or a refused call too.
 func (k *once) begin(ctx context.Context) (*launch.Process, error) {
 	failed := k.serve(ctx)
+	k.all.Go(func() { k.sweep(ctx) })
 	p, err := k.ordered.Wait(ctx)
 	if err == nil && failed != nil {
 		_ = p.Close()

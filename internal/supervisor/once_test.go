@@ -14,6 +14,8 @@ import (
 
 	"github.com/nemoclaw/nemoclaw/internal/audit"
 	"github.com/nemoclaw/nemoclaw/internal/policy"
+	"github.com/nemoclaw/nemoclaw/internal/state"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/throwaway"
 )
 
 // What a command is refused is told, however early it tries: also where whoever
@@ -60,12 +62,15 @@ func TestOnceHeedsASignalAsItBegins(t *testing.T) {
 		}
 		defer begun.Close()
 		o := Once{Command: []string{"sh", "-c", "echo >begun; exec sleep 1000"}, Begun: begun}
-		dir := t.TempDir()
-		fifo := filepath.Join(dir, "begun")
+		if k.place, err = o.place(); err != nil {
+			t.Fatal(err)
+		}
+		defer k.place.Remove(os.RemoveAll)
+		fifo := filepath.Join(k.place.Workspace(), "begun")
 		if err := errors.Join(syscall.Mkfifo(fifo, 0), os.Chmod(fifo, 0o666)); err != nil {
 			t.Fatal(err)
 		}
-		if err := k.start(ctx, o, policy.Closed(), dir); err != nil {
+		if err := k.start(ctx, o, policy.Closed()); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := os.ReadFile(fifo); err != nil { // it has begun, and we do not know yet
@@ -85,6 +90,60 @@ func TestOnceHeedsASignalAsItBegins(t *testing.T) {
 		case <-time.After(10 * time.Second):
 			_ = k.box.Kill()
 			t.Fatal("the signal was lost")
+		}
+	}
+}
+
+// A run that lasts takes away what one that was killed has left, and leaves
+// nothing itself, whatever its command has closed.
+func TestOnceSweeps(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	dead := filepath.Join(os.TempDir(), "nemoclaw-run.1234")
+	if err := os.MkdirAll(filepath.Join(dead, "sandbox"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	signals := make(chan os.Signal, 1)
+	go func() {
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for range tick.C {
+			if _, err := os.Lstat(dead); errors.Is(err, os.ErrNotExist) || t.Context().Err() != nil {
+				signals <- syscall.SIGTERM
+				return
+			}
+		}
+	}()
+	code, err := RunOnce(t.Context(), Once{
+		Command: []string{"sh", "-c", "mkdir -p d/e && >d/e/f && chmod 0 d/e d && exec sleep 20"}, Signals: signals,
+	})
+	if err != nil || code != 128+int(syscall.SIGTERM) {
+		t.Errorf("code %d, %v: it was not swept within 20 s", code, err)
+	}
+	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+// A sandbox that was begun before anything was known of what it is to be has no
+// policy, mount or base: it is not taken for one that has.
+func TestOnceAheadIsPlain(t *testing.T) {
+	for what, o := range map[string]Once{
+		"policy": {PolicyFile: "policy.yaml"},
+		"mount":  {Mounts: []state.Mount{{Host: "/opt", Sandbox: "/sandbox/opt"}}},
+		"base":   {Base: "/base"},
+		"":       {},
+	} {
+		t.Setenv("TMPDIR", t.TempDir())
+		begun, err := BeginOnce()
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Command, o.Ahead = []string{"true"}, throwaway.Begin(begun)
+		if _, err := RunOnce(t.Context(), o); errors.Is(err, errAhead) != (what != "") || what == "" && err != nil {
+			t.Errorf("with a %s: %v", what, err)
+		}
+		if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) > 0 {
+			t.Errorf("with a %s: left %v, %v", what, left, err)
 		}
 	}
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/host"
 	"github.com/nemoclaw/nemoclaw/internal/launch"
 	"github.com/nemoclaw/nemoclaw/internal/plan"
+	"github.com/nemoclaw/nemoclaw/internal/state"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/throwaway"
 	"github.com/nemoclaw/nemoclaw/internal/tries"
 )
 
@@ -95,11 +97,12 @@ func VerifyHost(ctx context.Context) (control.Verified, error) {
 		return control.Verified{}, err
 	}
 	defer begun.Close()
-	dir, err := os.MkdirTemp("", "nemoclaw-doctor-")
+	place, err := throwaway.MakePlace()
 	if err != nil {
-		return control.Verified{}, fmt.Errorf("make a folder for the sandbox: %w", err)
+		return control.Verified{}, err
 	}
-	defer os.RemoveAll(dir)
+	defer place.Remove(state.RemoveTree) //nolint:errcheck // a later run tries again
+	dir := place.Workspace()
 	s, err := plan.Make(plan.Input{Name: "doctor", System: host.System(), Workspace: dir, Limits: plan.Limits{Files: 1024, TmpBytes: 16 << 20}})
 	if err != nil {
 		return control.Verified{}, err

@@ -14,8 +14,8 @@ import (
 
 // Sandbox is one that is being raised. Its methods are for one goroutine.
 type Sandbox struct {
-	// Dir is its /sandbox, which the caller removes; "" where none could be made.
-	Dir string
+	// Place is its own, which the caller removes; zero where none could be made.
+	Place Place
 	// Signals are the command's, from when there was something to leave behind.
 	Signals <-chan os.Signal
 
@@ -57,10 +57,8 @@ func Begin(from *launch.Expected) *Sandbox {
 	s := &Sandbox{Signals: got, done: make(chan struct{})}
 	var ctx context.Context
 	ctx, s.stop = context.WithCancel(context.Background())
-	if s.Dir, s.err = Folder(); s.err == nil {
-		// Here, and not beside what follows: until init has this it waits, and all
-		// else can wait for it.
-		s.err = hand(from, Input(host.System(), s.Dir))
+	if s.Place, s.err = MakePlace(); s.err == nil {
+		s.err = s.hand(ctx, from)
 	}
 	if s.err != nil {
 		from.Close()
@@ -72,6 +70,24 @@ func Begin(from *launch.Expected) *Sandbox {
 		s.box, s.err = from.Stand(ctx)
 	}()
 	return s
+}
+
+// hand hands over what is to be obeyed. That is done here, and not beside what
+// follows: until init has it it waits, and all else can wait for it. Who would
+// heed the signals is not there yet, so that one which comes meanwhile, where
+// this hangs, ends the process here.
+func (s *Sandbox) hand(ctx context.Context, from *launch.Expected) error {
+	handed := make(chan struct{})
+	defer close(handed)
+	go func() {
+		select {
+		case sig := <-s.Signals:
+			_ = s.Place.Remove(os.RemoveAll) // nothing has lived there
+			os.Exit(128 + int(sig.(syscall.Signal)))
+		case <-handed:
+		}
+	}()
+	return hand(ctx, from, Input(host.System(), s.Place.Workspace()))
 }
 
 // Wait waits until its walls are proved. The end of ctx ends what is not up yet;
@@ -98,5 +114,5 @@ func (s *Sandbox) Drop() {
 		_ = s.box.Kill()
 		_ = s.box.Wait()
 	}
-	_ = os.RemoveAll(s.Dir)
+	_ = s.Place.Remove(os.RemoveAll)
 }

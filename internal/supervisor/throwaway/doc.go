@@ -6,8 +6,10 @@
 // Runs in: the command line; for `verify` the supervisor.
 // Reads:   the host's layout; the command line.
 // Touches: makes a sandbox, from the init that package early has begun, and its
-// folder, which whoever takes it removes.
+// folder in TMPDIR, which whoever takes it removes; Sweep also removes those of
+// runs that were killed.
 // Fails:   as package launch does: with no sandbox.
-// Proved by: TestPlain, TestBeforeTheRest, TestBegunIsTaken, and every test of
+// Proved by: TestPlain, TestBeforeTheRest, TestBegunIsTaken, TestSweep,
+// TestSignalWhileItHangs, and every test of
 // `run`.
 package throwaway

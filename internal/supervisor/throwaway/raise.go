@@ -9,15 +9,6 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/plan"
 )
 
-// Folder makes the /sandbox of a run.
-func Folder() (string, error) {
-	dir, err := os.MkdirTemp("", "nemoclaw-run-")
-	if err != nil {
-		return "", fmt.Errorf("make a folder for the sandbox: %w", err)
-	}
-	return dir, nil
-}
-
 // Input is what the sandbox of every run is planned from: it stands on system,
 // and has dir for its /sandbox.
 func Input(system plan.System, dir string) plan.Input {
@@ -27,14 +18,14 @@ func Input(system plan.System, dir string) plan.Input {
 // Raise makes begun the sandbox that in plans, and returns when its walls are
 // proved.
 func Raise(ctx context.Context, begun *launch.Expected, in plan.Input) (*launch.Box, error) {
-	if err := hand(begun, in); err != nil {
+	if err := hand(ctx, begun, in); err != nil {
 		return nil, err
 	}
 	return begun.Stand(ctx)
 }
 
 // hand has begun begin to obey what in plans.
-func hand(begun *launch.Expected, in plan.Input) error {
+func hand(ctx context.Context, begun *launch.Expected, in plan.Input) error {
 	s, err := plan.Make(in)
 	if err != nil {
 		return err
@@ -46,5 +37,5 @@ func hand(begun *launch.Expected, in plan.Input) error {
 			return fmt.Errorf("give the sandbox its folder: %w", err)
 		}
 	}
-	return begun.Hand(s)
+	return begun.Hand(ctx, s)
 }

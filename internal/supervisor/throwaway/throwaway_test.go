@@ -50,19 +50,33 @@ func TestBeforeTheRest(t *testing.T) {
 
 func begin(t *testing.T) *Sandbox {
 	t.Helper()
-	var o launch.Options
-	if os.Geteuid() == 0 {
-		uid, err := host.FreeUser(os.DirFS("/"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.UID, o.GID = uid, uid
-	}
 	t.Setenv("TMPDIR", t.TempDir())
-	if err := os.Chmod(os.TempDir(), 0o755); err != nil {
+	o, err := options()
+	if err != nil {
 		t.Fatal(err)
 	}
 	return Begin(launch.Begin(o))
+}
+
+func options() (o launch.Options, err error) {
+	if os.Geteuid() == 0 {
+		o.UID, err = host.FreeUser(os.DirFS("/"))
+		o.GID = o.UID
+	}
+	return o, err
+}
+
+// left is what lies in TMPDIR.
+func left(t *testing.T) (names []string) {
+	t.Helper()
+	all, err := os.ReadDir(os.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range all {
+		names = append(names, e.Name())
+	}
+	return names
 }
 
 // gone says that nothing is left of a process.
@@ -84,19 +98,19 @@ func TestBegunIsTaken(t *testing.T) {
 		t.Error("nothing was proved")
 	}
 	s.Drop() // it is ours now
-	if _, err := os.Stat(s.Dir); err != nil || gone(b.PID()) {
+	if _, err := os.Stat(s.Place.Workspace()); err != nil || gone(b.PID()) {
 		t.Errorf("took away what was taken: %v", err)
 	}
 }
 
 func TestDropLeavesNothing(t *testing.T) {
 	s := begin(t)
-	if _, err := os.Stat(s.Dir); err != nil {
-		t.Fatal(err)
+	if left := left(t); len(left) != 1 {
+		t.Fatalf("its folder: %v", left)
 	}
 	s.Drop()
-	if _, err := os.Stat(s.Dir); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("its folder: %v", err)
+	if left := left(t); len(left) != 0 {
+		t.Errorf("left: %v", left)
 	}
 	if s.box != nil && !gone(s.box.PID()) {
 		t.Error("its init lives")

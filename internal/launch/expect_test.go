@@ -1,0 +1,51 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nemoclaw/nemoclaw/internal/launch/launchtest"
+)
+
+// Whoever no longer wants a sandbox is not kept waiting by a host that hangs
+// before init has its spec, and what hung ends when it goes on.
+func TestStartEndsWhileTheHostHangs(t *testing.T) {
+	hangs, goes := make(chan int, 1), make(chan struct{})
+	o := options()
+	o.Join = func(pid int) error {
+		hangs <- pid
+		<-goes
+		return nil
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := Start(ctx, launchtest.Spec(t.TempDir()), o)
+		ended <- err
+	}()
+	init, err := unix.PidfdOpen(<-hangs, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(init)
+	cancel()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the end of the context is not heeded")
+	}
+	close(goes)
+	poll := []unix.PollFd{{Fd: int32(init), Events: unix.POLLIN}}
+	for n := 0; n == 0; {
+		if n, err = unix.Poll(poll, 10_000); n == 0 && err == nil {
+			t.Fatal("init lives on")
+		}
+	}
+}
