@@ -236,11 +236,7 @@ func (r *root) file(m spec.Mount) error {
 		return err
 	}
 	defer unix.Close(fd)
-	if len(m.Data) == 0 {
-		return nil
-	}
-	_, err = unix.Write(fd, m.Data)
-	return err
+	return writeAll(fd, m.Data)
 }
 
 func (r *root) symlink(m spec.Mount) error {

@@ -186,6 +186,23 @@ func (r *root) place(target string, dir bool) (int, error) {
 	return openBeneath(f.fd, name, unix.O_PATH)
 }
 
+// writeAll is write(2) until all is written: one call may take a part.
+func writeAll(fd int, b []byte) error {
+	for len(b) > 0 {
+		n, err := unix.Write(fd, b)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return err
+		case n == 0:
+			return unix.EIO
+		default:
+			b = b[n:]
+		}
+	}
+	return nil
+}
+
 func makeAt(parent int, name string, dir bool) error {
 	if dir {
 		return unix.Mkdirat(parent, name, 0o755)

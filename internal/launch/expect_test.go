@@ -3,6 +3,11 @@ package launch
 import (
 	"context"
 	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -47,5 +52,33 @@ func TestStartEndsWhileTheHostHangs(t *testing.T) {
 		if n, err = unix.Poll(poll, 10_000); n == 0 && err == nil {
 			t.Fatal("init lives on")
 		}
+	}
+}
+
+// A program that its user may execute and not read cannot make namespaces; the
+// hint says that, and not that the machine could not.
+func TestUnreadableProgramIsNamed(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to become someone else")
+	}
+	dir := t.TempDir()
+	name := filepath.Join(dir, "nemoclaw")
+	body, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for up := dir; up != os.TempDir() && up != "/"; up = filepath.Dir(up) {
+		if err := os.Chmod(up, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.WriteFile(name, body, 0o700), os.Chmod(name, 0o711)); err != nil {
+		t.Fatal(err)
+	}
+	c := exec.CommandContext(t.Context(), name, "-init", *initProgram, "-supervise", "/nonexistent")
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user}, Pdeathsig: syscall.SIGKILL}
+	c.Dir = "/"
+	if out, _ := c.CombinedOutput(); !strings.Contains(string(out), "chmod a+r "+name) {
+		t.Errorf("got %q", out)
 	}
 }

@@ -77,6 +77,8 @@ func refused(wall spec.Wall, err error) *Error {
 func unborn(err error) *Error {
 	e := &Error{Wall: spec.ProcessWall, Err: err}
 	switch {
+	case unreadable():
+		e.remedy = unreadableHint()
 	case restricted():
 		e.remedy = appArmor
 	case errors.Is(err, unix.ENOSPC):
@@ -92,6 +94,19 @@ func unborn(err error) *Error {
 // appArmor is Ubuntu's restriction since 23.10, and what lifts it for us
 // alone.
 const appArmor = "AppArmor restricts user namespaces here: install the profile \"nemoclaw\" (/etc/apparmor.d/nemoclaw) that comes with nemoclaw, then: sudo apparmor_parser -r /etc/apparmor.d/nemoclaw"
+
+// unreadable says whether this program may be executed by its user and not read.
+// The kernel then keeps what belongs to its processes in /proc from them, their
+// maps of users too. See proc(5), prctl(2) PR_SET_DUMPABLE.
+func unreadable() bool { return errors.Is(unix.Access("/proc/self/exe", unix.R_OK), unix.EACCES) }
+
+func unreadableHint() string {
+	name, err := os.Executable()
+	if err != nil {
+		name = "the nemoclaw program"
+	}
+	return "you may execute " + name + " but not read it, and the kernel then keeps the process from making namespaces: chmod a+r " + name
+}
 
 // restricted says whether AppArmor keeps user namespaces from unprivileged
 // programs without a profile.

@@ -86,6 +86,9 @@ func supervise(workspace string) int {
 	b, err := Start(context.Background(), launchtest.Spec(workspace), options())
 	if err != nil {
 		fmt.Println(err)
+		if e := new(Error); errors.As(err, &e) {
+			fmt.Println(e.Hint())
+		}
 		return 1
 	}
 	fmt.Println(b.PID())

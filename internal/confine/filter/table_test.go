@@ -142,6 +142,10 @@ func TestPromises(t *testing.T) {
 		{"prlimit64", [6]uint64{1, unix.RLIMIT_NOFILE, 8, 0}, Refuse},
 		{"prlimit64", [6]uint64{1, unix.RLIMIT_NOFILE, 1 << 32, 0}, Refuse},
 		{"setpriority", [6]uint64{unix.PRIO_USER, 0}, Refuse},
+		{"setpriority", [6]uint64{unix.PRIO_USER | 1<<32, 0}, Refuse}, // the kernel sees the lower half alone
+		{"setpriority", [6]uint64{unix.PRIO_PROCESS | 1<<32, 1 | 1<<32, 5}, Refuse},
+		{"setpriority", [6]uint64{unix.PRIO_PROCESS, 77 | 1<<32, 5}, Errno(unix.EPERM)},
+		{"setpriority", [6]uint64{unix.PRIO_PROCESS | 1<<32, 1 << 32, 5}, Allow},
 		{"sched_setaffinity", [6]uint64{1}, Refuse},
 		{"sched_setaffinity", [6]uint64{77}, Errno(unix.EPERM)},
 		{"openat", [6]uint64{0, 0, unix.O_CREAT, 0o4755}, Refuse},

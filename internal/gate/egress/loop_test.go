@@ -177,3 +177,23 @@ func TestQuestionsAreBounded(t *testing.T) {
 		t.Errorf("%d events of %d connections", allowed, many)
 	}
 }
+
+// Where the gate fails on the quick road, after the connection has its slot, the
+// slot is given back.
+func TestQuickFailureKeepsNoSlot(t *testing.T) {
+	const flows = 2
+	n := newNearby(t, echoes, func(c *Config) { c.Flows = flows })
+	check(t, echo(n.call()))
+	naming := n.gate.naming
+	on := func(f func()) {
+		done := make(chan struct{})
+		n.gate.loop.do(func() { f(); close(done) })
+		<-done
+	}
+	on(func() { n.gate.naming = nil })
+	for range 2 * flows {
+		n.mustReset(n.call())
+	}
+	on(func() { n.gate.naming = naming })
+	check(t, echo(n.call()))
+}

@@ -77,6 +77,11 @@ func (l *loop) begin(fd int, from netip.AddrPort) (q *quick) {
 	default:
 		return nil
 	}
+	defer func() {
+		if q == nil {
+			<-g.slots
+		}
+	}()
 	asked := &quick{
 		l: l, number: l.number(), from: from, to: to,
 		request: r, verdict: v, dialled: near[0], name: newNaming(), heard: r.Time,
@@ -85,7 +90,6 @@ func (l *loop) begin(fd int, from netip.AddrPort) (q *quick) {
 	asked.ask()
 	out, err := dialNear(near[0], to.Port())
 	if err != nil {
-		<-g.slots
 		return nil
 	}
 	asked.fds = [2]int{fd, out}
