@@ -18,40 +18,28 @@ func TestBuildIsTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	recipe := filepath.Join(dir, "recipe")
+	source := filepath.Join(dir, "recipe")
 	write := func(name, text string) {
 		t.Helper()
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(recipe, name)), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(source, name)), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(recipe, name), []byte(text), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(source, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	write("blueprint.yaml", `
-format: 1
-name: same
-version: 1.0.0
-published: 2026-11-27
-needs: 0.1.0
-changes: [first]
-base: system
-platforms: [linux/amd64, linux/arm64]
-login: [/bin/sh]
-policies: {network: n.yaml, inference: n.yaml}
-files: [{path: share, file: folder}]
-run: [[/bin/sh, -c, "umask 077; mkdir -p /sandbox/content/x/y && sort /sandbox/recipe/folder/words > /sandbox/content/x/y/sorted && chmod +x /sandbox/content/x/y/sorted"]]
-`)
+	write("blueprint.yaml", recipe("same", "n.yaml",
+		"umask 077; mkdir -p /sandbox/content/x/y && sort /sandbox/recipe/folder/words > /sandbox/content/x/y/sorted && chmod +x /sandbox/content/x/y/sorted"))
 	write("n.yaml", "unlisted: deny\n")
 	write("folder/words", "b\na\n")
 	write("folder/deep/er", "x")
-	own := strings.TrimSpace(h.must("blueprint", "build", recipe))
+	own := strings.TrimSpace(h.must("blueprint", "build", source))
 	if !strings.HasPrefix(own, "sha256:") {
 		t.Fatal(own)
 	}
 	elsewhere := filepath.Join(dir, "somewhere", "else")
 	tool(t, "mkdir", "-p", elsewhere)
-	tool(t, "cp", "-r", recipe, filepath.Join(elsewhere, "copy")) // with other times
+	tool(t, "cp", "-r", source, filepath.Join(elsewhere, "copy")) // with other times
 	if again := strings.TrimSpace(h.must("blueprint", "build", filepath.Join(elsewhere, "copy"))); again != own {
 		t.Errorf("%s, and from another folder %s", own, again)
 	}

@@ -11,9 +11,17 @@ import (
 
 // aRecipe is a blueprint with a folder and with what a command makes of it.
 var aRecipe = map[string]string{
-	"blueprint.yaml": `
+	"blueprint.yaml": recipe("made", "i.yaml", "mkdir /sandbox/content/x && sort /sandbox/recipe/folder/words > /sandbox/content/x/sorted"),
+	"n.yaml":         "unlisted: deny\n",
+	"folder/words":   "b\na\n",
+}
+
+// recipe is that of a blueprint on the machine's own /usr, with a folder, and with
+// what script makes.
+func recipe(name, inference, script string) string {
+	return fmt.Sprintf(`
 format: 1
-name: made
+name: %s
 version: 1.0.0
 published: 2026-11-27
 needs: 0.1.0
@@ -21,12 +29,10 @@ changes: [first]
 base: system
 platforms: [linux/amd64, linux/arm64]
 login: [/bin/sh]
-policies: {network: n.yaml, inference: i.yaml}
+policies: {network: n.yaml, inference: %s}
 files: [{path: share, file: folder}]
-run: [[/bin/sh, -c, "mkdir /sandbox/content/x && sort /sandbox/recipe/folder/words > /sandbox/content/x/sorted"]]
-`,
-	"n.yaml":       "unlisted: deny\n",
-	"folder/words": "b\na\n",
+run: [[/bin/sh, -c, %q]]
+`, name, inference, script)
 }
 
 // TestKilledFirstOnboard kills the first onboard of a machine, with all that it

@@ -3,6 +3,7 @@ package store
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -192,24 +193,7 @@ func (u *undebbing) data(ctx context.Context, part *deb.ArEntry) error {
 		return u.hostile(part.Name, err.Error())
 	}
 	defer closer.Close()
-	for n := 0; ; n++ {
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
-		}
-		h, err := files.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return u.hostile(part.Name, "not a tar archive: "+err.Error())
-		}
-		if n >= u.bounds.files {
-			return u.hostile("", fmt.Sprintf("more than %d entries", u.bounds.files))
-		}
-		if err := u.entry(h, files); err != nil {
-			return err
-		}
-	}
+	return u.bounds.each(ctx, files, func(entry, why string) error { return u.hostile(cmp.Or(entry, part.Name), why) }, u.entry)
 }
 
 func (u *undebbing) entry(h *tar.Header, body io.Reader) error {
@@ -301,14 +285,10 @@ func (u *undebbing) file(h *tar.Header, name string, body io.Reader) error {
 	if err := u.folder(h.Name, path.Dir(name)); err != nil {
 		return err
 	}
-	u.bytes += h.Size
-	if h.Size > u.bounds.file || u.bytes > u.bounds.pkg {
-		return u.hostile(h.Name, fmt.Sprintf("too large: more than %d bytes a file or %d a package", u.bounds.file, u.bounds.pkg))
+	if why := u.bounds.outgrown(&u.bytes, h.Size, "package"); why != "" {
+		return u.hostile(h.Name, why)
 	}
-	mode := uint32(fileMode)
-	if h.Mode&0o111 != 0 {
-		mode = programMode
-	}
+	mode := modeOf(h)
 	w := writing{root: u.root, name: name, mode: mode, when: h.ModTime, meter: u.meter, buf: u.buf}
 	made, err := w.file(body)
 	if errors.Is(err, fs.ErrExist) {

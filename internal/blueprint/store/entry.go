@@ -1,6 +1,9 @@
 package store
 
 import (
+	"archive/tar"
+	"compress/gzip"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -29,6 +32,55 @@ func (b bounds) spelled(name string) (clean, why string) {
 		return "", "not a place inside"
 	}
 	return clean, ""
+}
+
+// unzipped is each of what is behind gzip.
+func (b bounds) unzipped(ctx context.Context, raw io.Reader, hostile func(entry, why string) error, do func(*tar.Header, io.Reader) error) error {
+	plain, err := gzip.NewReader(raw)
+	if err != nil {
+		return hostile("", "not gzip: "+err.Error())
+	}
+	return b.each(ctx, tar.NewReader(plain), hostile, do)
+}
+
+// each has do take every entry of an archive. hostile makes the error of what is
+// wrong with an entry, or with the archive itself: "".
+func (b bounds) each(ctx context.Context, archive *tar.Reader, hostile func(entry, why string) error, do func(*tar.Header, io.Reader) error) error {
+	for n := 0; ; n++ {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		h, err := archive.Next()
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return hostile("", "not a tar archive: "+err.Error())
+		case n >= b.files:
+			return hostile("", fmt.Sprintf("more than %d entries", b.files))
+		}
+		if err := do(h, archive); err != nil {
+			return err
+		}
+	}
+}
+
+// outgrown counts a file of size bytes, and says why it is too large for a what
+// of which so many bytes are unpacked; "" where it is not.
+func (b bounds) outgrown(unpacked *int64, size int64, what string) (why string) {
+	*unpacked += size
+	if size > b.file || *unpacked > b.pkg {
+		return fmt.Sprintf("too large: more than %d bytes a file or %d a %s", b.file, b.pkg, what)
+	}
+	return ""
+}
+
+// modeOf is that of a file, as its entry says: a program or none.
+func modeOf(h *tar.Header) uint32 {
+	if h.Mode&0o111 != 0 {
+		return programMode
+	}
+	return fileMode
 }
 
 // printable is a name that can be shown and written down; the target of a link

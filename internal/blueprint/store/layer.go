@@ -3,7 +3,6 @@ package store
 import (
 	"archive/tar"
 	"bufio"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -80,29 +79,7 @@ func (u *unlayering) run(ctx context.Context, file *os.File) error {
 }
 
 func (u *unlayering) archive(ctx context.Context, raw io.Reader) error {
-	unzipped, err := gzip.NewReader(raw)
-	if err != nil {
-		return u.hostile("", "not gzip: "+err.Error())
-	}
-	archive := tar.NewReader(unzipped)
-	for n := 0; ; n++ {
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
-		}
-		h, err := archive.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return u.hostile("", "not a tar archive: "+err.Error())
-		}
-		if n >= u.bounds.files {
-			return u.hostile("", fmt.Sprintf("more than %d entries", u.bounds.files))
-		}
-		if err := u.entry(h, archive); err != nil {
-			return err
-		}
-	}
+	return u.bounds.unzipped(ctx, raw, u.hostile, u.entry)
 }
 
 func (u *unlayering) entry(h *tar.Header, body io.Reader) error {
@@ -180,14 +157,10 @@ func (u *unlayering) file(h *tar.Header, name string, body io.Reader) error {
 	if err := u.parents(h.Name, name); err != nil {
 		return err
 	}
-	u.bytes += h.Size
-	if h.Size > u.bounds.file || u.bytes > u.bounds.pkg {
-		return u.hostile(h.Name, fmt.Sprintf("too large: more than %d bytes a file or %d a layer", u.bounds.file, u.bounds.pkg))
+	if why := u.bounds.outgrown(&u.bytes, h.Size, "layer"); why != "" {
+		return u.hostile(h.Name, why)
 	}
-	mode := uint32(fileMode)
-	if h.Mode&0o111 != 0 {
-		mode = programMode
-	}
+	mode := modeOf(h)
 	w := writing{root: u.root, name: name, mode: mode, when: blueprint.FileTime, meter: u.meter, buf: u.buf}
 	made, err := w.file(body)
 	if errors.Is(err, fs.ErrExist) {

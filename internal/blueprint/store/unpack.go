@@ -3,7 +3,6 @@ package store
 import (
 	"archive/tar"
 	"bufio"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -79,29 +78,7 @@ func check(tarball *os.File, pkg blueprint.Package) error {
 }
 
 func (u *unpacking) tarball(ctx context.Context, raw io.Reader) error {
-	unzipped, err := gzip.NewReader(raw)
-	if err != nil {
-		return u.hostile("", "not gzip: "+err.Error())
-	}
-	archive := tar.NewReader(unzipped)
-	for n := 0; ; n++ {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		header, err := archive.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return u.hostile("", "not a tar archive: "+err.Error())
-		}
-		if n >= u.bounds.files {
-			return u.hostile("", fmt.Sprintf("more than %d entries", u.bounds.files))
-		}
-		if err := u.entry(header, archive); err != nil {
-			return err
-		}
-	}
+	return u.bounds.unzipped(ctx, raw, u.hostile, u.entry)
 }
 
 // entry unpacks one entry. An npm package holds files and folders only.
@@ -166,12 +143,11 @@ func (u *unpacking) file(name string, header *tar.Header, body io.Reader) error 
 	if err := u.folder(path.Dir(name)); err != nil {
 		return err
 	}
-	u.bytes += header.Size
-	if header.Size > u.bounds.file || u.bytes > u.bounds.pkg {
-		return u.hostile(header.Name, fmt.Sprintf("too large: more than %d bytes a file or %d a package", u.bounds.file, u.bounds.pkg))
+	if why := u.bounds.outgrown(&u.bytes, header.Size, "package"); why != "" {
+		return u.hostile(header.Name, why)
 	}
-	mode := uint32(fileMode)
-	if header.Mode&0o111 != 0 || u.isProgram(name) {
+	mode := modeOf(header)
+	if u.isProgram(name) {
 		mode = programMode
 	}
 	w := writing{root: u.root, name: name, at: path.Join(u.pkg.Path, name), mode: mode, when: blueprint.FileTime, meter: u.meter, buf: u.buf}
