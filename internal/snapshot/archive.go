@@ -26,7 +26,10 @@ const (
 	treePrefix    = "workspace"
 	maxFile       = 1 << 20 // of the files that go with it
 	maxEntries    = 5_000_000
+	maxNames      = 1 << 30 // bytes of all names together
 	maxUnpacked   = 1 << 40
+	spare         = 256 << 20 // bytes of the disk that unpacking leaves to others
+	entrySize     = 4 << 10   // what the disk takes for one, at the most, beside its bytes
 )
 
 // Header says what an archive is of.
@@ -146,7 +149,10 @@ func Read(ctx context.Context, r io.Reader, tree string, owner int, known []stri
 	if err != nil {
 		return Header{}, nil, &Bad{Why: "not gzip: " + err.Error()}
 	}
-	in := reading{ctx: ctx, archive: tar.NewReader(zip), root: root, owner: owner, known: known, files: map[string][]byte{}, seen: map[string]bool{}}
+	in := reading{
+		ctx: ctx, archive: tar.NewReader(zip), root: root, owner: owner, known: known,
+		files: map[string][]byte{}, seen: map[string]bool{}, isFolder: map[string]bool{".": true}, room: roomAt(tree),
+	}
 	if err := in.all(); err != nil {
 		return Header{}, nil, err
 	}
@@ -170,6 +176,29 @@ type reading struct {
 	seen    map[string]bool
 	folders []*tar.Header // their modes and times come last
 	bytes   int64
+
+	names    int             // bytes of them
+	isFolder map[string]bool // those that this archive has made; there are no others
+	room     int64           // bytes that may be unpacked
+}
+
+// roomAt is how much an archive may unpack to at dir: its sizes are whatever its
+// maker wrote, and a few bytes can stand for as many as there are.
+func roomAt(dir string) int64 {
+	var st unix.Statfs_t
+	if unix.Statfs(dir, &st) != nil {
+		return maxUnpacked // the writes will tell
+	}
+	return min(maxUnpacked, max(0, int64(st.Bavail)*st.Bsize-spare))
+}
+
+// take counts what is about to be written.
+func (in *reading) take(h *tar.Header) error {
+	if h.Size < 0 || h.Size > in.room-in.bytes-entrySize {
+		return &Bad{h.Name, fmt.Sprintf("too large: what it unpacks to does not fit into the %d MB that the disk can give", in.room>>20)}
+	}
+	in.bytes += h.Size + entrySize
+	return nil
 }
 
 func (in *reading) all() error {
@@ -195,6 +224,12 @@ func (in *reading) all() error {
 
 func (in *reading) one(h *tar.Header) error {
 	name := strings.TrimSuffix(h.Name, "/")
+	if in.names += len(name); in.names > maxNames {
+		return &Bad{Why: fmt.Sprintf("more than %d MB of names", maxNames>>20)}
+	}
+	if strings.Count(name, "/") > deepest+1 {
+		return &Bad{clip(name), fmt.Sprintf("folders lie more than %d deep", deepest)}
+	}
 	if !fs.ValidPath(name) || in.seen[name] || strings.ContainsRune(name, 0) {
 		return &Bad{h.Name, "not a place inside, or twice"}
 	}
@@ -209,10 +244,11 @@ func (in *reading) one(h *tar.Header) error {
 	if name == "" {
 		return nil
 	}
-	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-		if info, err := in.root.Lstat(dir); err != nil || !info.IsDir() {
-			return &Bad{h.Name, "what is above it is no folder"}
-		}
+	if !in.isFolder[path.Dir(name)] {
+		return &Bad{h.Name, "what is above it is no folder"}
+	}
+	if err := in.take(h); err != nil {
+		return err
 	}
 	return in.below(h, name)
 }
@@ -236,6 +272,7 @@ func (in *reading) below(h *tar.Header, name string) (err error) {
 		h.Name = name
 		in.folders = append(in.folders, h)
 		err = in.root.Mkdir(name, 0o700)
+		in.isFolder[name] = true
 	case tar.TypeSymlink:
 		err = in.root.Symlink(h.Linkname, name) // an agent's links may lead anywhere: nobody follows them
 	case tar.TypeReg:
@@ -253,9 +290,6 @@ func (in *reading) below(h *tar.Header, name string) (err error) {
 }
 
 func (in *reading) content(h *tar.Header, name string) error {
-	if in.bytes += h.Size; in.bytes > maxUnpacked {
-		return &Bad{h.Name, "too large"}
-	}
 	f, err := in.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err

@@ -77,6 +77,7 @@ func TestArchiveRefused(t *testing.T) {
 		"hard link":             {{Name: "workspace/h", Typeflag: tar.TypeLink, Linkname: "/etc/passwd"}},
 		"device":                {{Name: "workspace/null", Typeflag: tar.TypeChar}},
 		"setuid":                {{Name: "workspace/s", Typeflag: tar.TypeReg, Mode: 0o4755}},
+		"deep":                  deep(deepest + 2),
 		"a folder for a policy": {{Name: "sandbox.yaml/", Typeflag: tar.TypeDir, Mode: 0o755}},
 	} {
 		to := empty(t)
@@ -90,6 +91,52 @@ func TestArchiveRefused(t *testing.T) {
 	}
 	if _, _, err := Read(t.Context(), bytes.NewReader(archive(t, file("workspace/f"), link, file("sandbox.yaml"))), empty(t), 0, known); err != nil {
 		t.Errorf("the control: %v", err)
+	}
+}
+
+// deep are folders in each other.
+func deep(n int) (all []tar.Header) {
+	name := "workspace"
+	for range n {
+		name += "/d"
+		all = append(all, tar.Header{Name: name + "/", Typeflag: tar.TypeDir, Mode: 0o755})
+	}
+	return all
+}
+
+// TestArchiveAsDeepAsACopy: what can be copied can be carried.
+func TestArchiveAsDeepAsACopy(t *testing.T) {
+	to := empty(t)
+	if _, _, err := Read(t.Context(), bytes.NewReader(archive(t, deep(deepest)...)), to, os.Geteuid(), known); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Copy(t.Context(), to, empty(t)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestArchiveFitsTheDisk: an archive that says it is larger than what the disk
+// can give is refused before a byte of that file is written, and a bomb of many
+// small entries as they come.
+func TestArchiveFitsTheDisk(t *testing.T) {
+	var out bytes.Buffer
+	zip := gzip.NewWriter(&out)
+	w := tar.NewWriter(zip)
+	must(t, small(w, headerName, []byte(`{"format": 1, "name": "box"}`)),
+		w.WriteHeader(&tar.Header{Name: "workspace/f", Typeflag: tar.TypeReg, Mode: 0o600, Size: maxUnpacked}), zip.Close())
+	to := empty(t)
+	var bad *Bad
+	if _, _, err := Read(t.Context(), &out, to, 0, known); !errors.As(err, &bad) || !strings.Contains(bad.Why, "the disk can give") {
+		t.Errorf("larger than the disk: %v", err)
+	}
+	if left, err := os.ReadDir(to); err != nil || len(left) > 0 {
+		t.Errorf("written: %v, %v", left, err)
+	}
+	in := reading{room: 3 * entrySize}
+	for n := range 4 {
+		if err := in.take(&tar.Header{Name: "workspace/d"}); (err != nil) != (n > 2) {
+			t.Errorf("entry %d: %v", n, err)
+		}
 	}
 }
 

@@ -150,9 +150,9 @@ func (c *copier) file(from, to int, name, where string, st *unix.Stat_t) error {
 	if st.Nlink > 1 {
 		if first, ok := c.links[inode{st.Dev, st.Ino}]; ok {
 			err := unix.Linkat(c.top, first, to, name, 0)
-			if !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EMLINK) {
+			if !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EMLINK) && !errors.Is(err, unix.ENAMETOOLONG) {
 				return err
-			} // the first name's folder is closed by now: a file of its own has the same bytes
+			} // the first name's folder is closed by now, or lies too deep: a file of its own has the same bytes
 		}
 	}
 	in, err := reach(from, name, st, 0)

@@ -209,3 +209,26 @@ func TestCopyRefusesWhatHasNoEnd(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestCopyOfSecondNamesFarBelow: a file with two names, the first of which no path
+// reaches, is copied as two.
+func TestCopyOfSecondNamesFarBelow(t *testing.T) {
+	from, to := empty(t), empty(t)
+	part := strings.Repeat("d", 250)
+	at, err := unix.Open(from, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	must(t, err)
+	for range 20 { // 5,000 bytes: more than a path may have
+		must(t, unix.Mkdirat(at, part, 0o755))
+		below, err := unix.Openat(at, part, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+		must(t, err, unix.Close(at))
+		at = below
+	}
+	must(t, os.WriteFile(filepath.Join(from, "z"), []byte("both"), 0o644))
+	top, err := unix.Open(from, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	must(t, err, unix.Linkat(top, "z", at, "a", 0), unix.Close(top), unix.Close(at))
+	done, err := Copy(t.Context(), from, to)
+	must(t, err)
+	if b, err := os.ReadFile(filepath.Join(to, "z")); err != nil || string(b) != "both" || done.Files != 2 {
+		t.Errorf("%q, %v, %+v", b, err, done)
+	}
+}

@@ -19,5 +19,5 @@
 // to what an agent can still write.
 // Fails:   with the place named, and nothing but a .new-* folder left.
 // Proved by: TestCopyIsTheSame, TestCopyStaysInside, TestCopyWhileItChanges,
-// TestRestore, TestKilledAnywhere.
+// TestRestore, TestKilledAnywhere, TestArchive*, FuzzArchive.
 package snapshot

@@ -1,11 +1,13 @@
 package change
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"time"
 
@@ -61,6 +63,15 @@ func (c Changer) Apply(ctx context.Context, p Plan) (state.Generation, error) {
 func (p Plan) generation(tree string) (state.Generation, error) {
 	note := state.Note{Made: time.Now().UTC(), Why: p.Why, Untried: true}
 	set := p.Settings
+	if p.asIs {
+		now, err := p.place.LoadEdited()
+		if err == nil && !reflect.DeepEqual(now, set) {
+			err = say.Failing(fmt.Sprintf("nemoclaw %s %s", p.place.Name(), p.Why), "%s: sandbox.yaml was edited meanwhile", p.Why)
+		}
+		if err != nil {
+			return state.Generation{}, err
+		}
+	}
 	if p.asIs && set.Blueprint.Tree == tree {
 		return p.place.NewGeneration(note)
 	}
@@ -145,44 +156,84 @@ func (c Changer) switchTo(ctx context.Context, p Plan, g state.Generation) error
 	if err != nil {
 		return errors.Join(err, s.Forget(g), c.again(s, ran))
 	}
-	own, err := c.force(p, g, saved)
+	text, err := c.force(p, g, saved)
 	if err == nil {
 		err = c.Driver.Start(ctx, s, c.Tell)
 	}
 	if err != nil {
-		err = errors.Join(err, c.back(p, g, saved, own, ran), s.Forget(g))
+		err = errors.Join(err, c.back(p, g, saved, text, ran), s.Forget(g))
 		return c.undone(s, p.active, err)
 	}
 	return nil
 }
 
-// force puts g in force while nobody keeps the sandbox: its policy, its seeds,
-// the generation, and the line in the book. own is the policy's text as it was.
-func (c Changer) force(p Plan, g state.Generation, saved snapshot.Record) (own []byte, err error) {
+// force puts g in force while nobody keeps the sandbox: its policy, the
+// generation, its seeds, and the line in the book. The policy comes first, since
+// the new agent must not be without what is denied to it; the seeds last: a newer
+// agent lives with the files of an older one, as it does where somebody has
+// changed them, and an older one may not know what to do with newer ones.
+func (c Changer) force(p Plan, g state.Generation, saved snapshot.Record) (text policyText, err error) {
 	s := p.place
 	err = locked(s, func() error {
-		if own, err = os.ReadFile(s.PolicyFile()); err != nil {
+		if text, err = p.mergeInto(s); err != nil {
 			return err
 		}
-		if len(p.Released) > 0 {
-			// Read anew: the operator may have edited or answered since the plan.
-			m, err := merge(own, p.From.Artifact, p.To.Artifact, p.accept)
-			if err == nil && m.Text != nil {
-				err = state.WriteDurable(s.PolicyFile(), m.Text, 0o600)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		if err := p.Seeds.lay(s.Workspace()); err != nil {
+		fresh, err := p.freshSeeds()
+		if err != nil {
 			return err
 		}
 		if err := s.Activate(g); err != nil {
 			return err
 		}
+		if err := fresh.lay(s.Workspace()); err != nil {
+			return err
+		}
 		return write(s, moved(p.Why, p.active, g, p.was.Blueprint, p.Settings.Blueprint, saved.ID))
 	})
-	return own, err
+	return text, err
+}
+
+// policyText is the operator's network policy before a change and after it; nil
+// where it stays.
+type policyText struct{ was, is []byte }
+
+// mergeInto merges the policy as it is now: the operator may have edited or
+// answered since the plan, and may at this moment.
+func (p Plan) mergeInto(s state.Sandbox) (text policyText, err error) {
+	if len(p.Released) == 0 {
+		return text, nil
+	}
+	err = state.EditDurable(s.PolicyFile(), 0o600, func(own []byte) ([]byte, error) {
+		m, err := merge(own, p.From.Artifact, p.To.Artifact, p.accept)
+		if err != nil || m.Text == nil {
+			return own, err
+		}
+		text = policyText{own, m.Text}
+		return m.Text, nil
+	})
+	return text, err
+}
+
+// takeBack makes the policy what it was, unless somebody has edited it since.
+func (t policyText) takeBack(s state.Sandbox) error {
+	if t.is == nil {
+		return nil
+	}
+	return state.EditDurable(s.PolicyFile(), 0o600, func(now []byte) ([]byte, error) {
+		if bytes.Equal(now, t.is) {
+			return t.was, nil
+		}
+		return now, nil
+	})
+}
+
+// freshSeeds looks at the workspace again: what the agent or the operator has
+// changed since the plan stays.
+func (p Plan) freshSeeds() (Seeds, error) {
+	if len(p.Released) == 0 {
+		return Seeds{}, nil
+	}
+	return seeds(p.place, p.Settings, p.From.Artifact, p.To.Artifact)
 }
 
 func running(s state.Sandbox) bool {
@@ -220,7 +271,7 @@ func (c Changer) save(ctx context.Context, p Plan, g state.Generation) (snapshot
 
 // back puts the old generation in force again instead of g, with the workspace
 // and the policy as they were, whatever has become of the caller's context.
-func (c Changer) back(p Plan, g state.Generation, saved snapshot.Record, own []byte, ran bool) error {
+func (c Changer) back(p Plan, g state.Generation, saved snapshot.Record, text policyText, ran bool) error {
 	s, ctx := p.place, context.Background()
 	if err := c.Driver.Stop(ctx, s, s.Wanted()); err != nil {
 		return err
@@ -235,10 +286,8 @@ func (c Changer) back(p Plan, g state.Generation, saved snapshot.Record, own []b
 				return err
 			}
 		}
-		if own != nil {
-			if err := state.WriteDurable(s.PolicyFile(), own, 0o600); err != nil {
-				return err
-			}
+		if err := text.takeBack(s); err != nil {
+			return err
 		}
 		if err := s.Activate(p.active); err != nil {
 			return err

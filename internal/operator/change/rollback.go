@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nemoclaw/nemoclaw/internal/audit"
@@ -122,9 +123,12 @@ func (c Changer) Back(ctx context.Context, r Return) error {
 	if err := settle(s); err != nil {
 		return err
 	}
+	if err := r.stands(); err != nil {
+		return err
+	}
 	ran := running(s)
 	if err := c.Driver.Stop(ctx, s, s.Wanted()); err != nil {
-		return err
+		return errors.Join(err, c.again(s, ran))
 	}
 	undo := snapshot.Record{}
 	err = locked(s, func() (err error) {
@@ -146,6 +150,25 @@ func (c Changer) Back(ctx context.Context, r Return) error {
 		return r.advise(errors.Join(err, c.stay(r, undo, ran)))
 	}
 	return nil
+}
+
+// stands refuses a decision that another change has overtaken: it may have put
+// another generation in force, or have forgotten the one to go back to.
+func (r Return) stands() error {
+	all, active, err := known(r.place)
+	if err != nil {
+		return err
+	}
+	if active != r.from {
+		return fmt.Errorf("roll back: another change was quicker: generation %d is in force", active.Number)
+	}
+	if !slices.Contains(all, r.to) {
+		return fmt.Errorf("roll back: another change was quicker: generation %d is forgotten", r.to.Number)
+	}
+	if r.saved != nil {
+		_, err = snapshot.Shelf{Dir: r.place.Snapshots()}.Find(r.saved.ID)
+	}
+	return err
 }
 
 // advise names the way back that also takes away what the newer agent wrote.
@@ -199,18 +222,18 @@ func restore(ctx context.Context, s state.Sandbox, r snapshot.Record, why string
 // Restore makes the workspace what snapshot id holds; a sandbox that runs is
 // stopped for it and started again.
 func (c Changer) Restore(ctx context.Context, s state.Sandbox, id string) (was snapshot.Record, err error) {
-	r, err := snapshot.Shelf{Dir: s.Snapshots()}.Find(id)
-	if err != nil {
-		return snapshot.Record{}, err
-	}
 	unlock, err := s.Changing(ctx, func() { c.Voice.News("%s: waiting for another change of it", s.Name()) })
 	if err != nil {
 		return snapshot.Record{}, err
 	}
 	defer unlock()
+	r, err := snapshot.Shelf{Dir: s.Snapshots()}.Find(id)
+	if err != nil {
+		return snapshot.Record{}, err
+	}
 	ran := running(s)
 	if err := c.Driver.Stop(ctx, s, s.Wanted()); err != nil {
-		return snapshot.Record{}, err
+		return snapshot.Record{}, errors.Join(err, c.again(s, ran))
 	}
 	err = locked(s, func() (err error) {
 		if was, err = restore(ctx, s, r, "before the restore of "+r.ID); err != nil {
