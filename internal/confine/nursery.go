@@ -23,7 +23,7 @@ type nursery struct {
 
 	mu      sync.Mutex
 	down    *wire.Conn          // to the spawner
-	pid     int                 // the spawner's; 0 before there is one
+	pid     int                 // the spawner's; 0 where there is none
 	last    *recent.Thread      // is told who that is; nil before introduce; protected by mu
 	first   *prover             // until it has become a command; protected by mu
 	asked   map[uint64]struct{} // commands that have no answer yet; protected by mu
@@ -116,7 +116,7 @@ func (n *nursery) run(m spec.Message, fds []int) {
 func (n *nursery) giveUp(id uint64, pid int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if _, waits := n.asked[id]; waits && n.pid == pid {
+	if _, waits := n.asked[id]; waits && pid > 0 && n.pid == pid {
 		_ = unix.Kill(pid, unix.SIGKILL)
 	}
 }
@@ -198,6 +198,22 @@ func (n *nursery) hear(m spec.Message, fds []int) {
 // tell passes a message to the supervisor. An error means that it is gone,
 // which answer notices.
 func (n *nursery) tell(m spec.Message, fds ...int) { _ = n.up.Send(m, fds...) }
+
+// bereave is told of each child that has ended, before its number can be
+// another's. Of a spawner it ends the wire, on which whoever it was forking may
+// still have the other end, stopped by an agent.
+func (n *nursery) bereave(pid int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if pid != n.pid {
+		return
+	}
+	n.pid = 0
+	if n.last != nil {
+		n.last.Spawner(0)
+	}
+	n.down.End()
+}
 
 // replace puts a new spawner in the place of one that died. What it ran lives
 // on as our children.

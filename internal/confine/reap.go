@@ -1,7 +1,6 @@
 package confine
 
 import (
-	"errors"
 	"os"
 	"syscall"
 )
@@ -11,21 +10,28 @@ import (
 // at once.
 func (n *nursery) reap(child <-chan os.Signal) {
 	for range child {
-		for {
-			var ws syscall.WaitStatus
-			pid, err := syscall.Wait4(-1, &ws, syscall.WNOHANG|syscall.WUNTRACED, nil)
-			if errors.Is(err, syscall.EINTR) {
-				continue
-			}
-			if err != nil || pid <= 0 {
-				break
-			}
-			switch {
-			case !ws.Stopped():
-				n.ended(pid, ws)
-			case pid == n.spawner():
-				_ = syscall.Kill(pid, syscall.SIGCONT)
-			}
+		for n.reapOne() {
 		}
 	}
+}
+
+// reapOne takes the status of one child, and says whether there may be more.
+func (n *nursery) reapOne() bool {
+	next, ended := changed()
+	if next == 0 {
+		return false
+	}
+	if ended {
+		n.bereave(next) // as long as nobody else can have its number
+	}
+	var ws syscall.WaitStatus
+	pid, err := syscall.Wait4(next, &ws, syscall.WNOHANG|syscall.WUNTRACED, nil)
+	switch {
+	case err != nil || pid == 0: // it goes on already, or who started it was first
+	case !ws.Stopped():
+		n.ended(pid, ws)
+	case pid == n.spawner():
+		_ = syscall.Kill(pid, syscall.SIGCONT)
+	}
+	return true
 }

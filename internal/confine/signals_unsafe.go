@@ -70,3 +70,23 @@ func childSignals() <-chan os.Signal {
 	signal.Notify(c, unix.SIGCHLD)
 	return c
 }
+
+// changed is a child that has ended or stopped and whose status nobody has
+// taken; it stays to be taken. 0: there is none.
+func changed() (pid int, ended bool) {
+	var info struct { // siginfo_t of waitid(2)
+		_    [2]int32
+		code int32
+		_    int32
+		pid  int32
+		_    [108]byte
+	}
+	const which = unix.WEXITED | unix.WSTOPPED | unix.WNOHANG | unix.WNOWAIT
+	_, _, e := unix.RawSyscall6(unix.SYS_WAITID, unix.P_ALL, 0, uintptr(unsafe.Pointer(&info)), which, 0, 0)
+	if e != 0 {
+		return 0, false
+	}
+	return int(info.pid), info.code != stopped
+}
+
+const stopped = 5 // CLD_STOPPED

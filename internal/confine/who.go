@@ -145,6 +145,8 @@ func (in *inside) search(want string, quick bool) (int, error) {
 		return 0, failed
 	case err != nil:
 		return 0, err
+	case in.nursery.spawner() != spawner: // who was not looked at may have been another
+		return 0, errMoment
 	case found == 0:
 		return 0, errUnknown
 	}

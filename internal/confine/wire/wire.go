@@ -21,16 +21,17 @@ const (
 // opLarge says that the first descriptor is a memory file with the message.
 const opLarge spec.Op = "large"
 
-// Conn is one end of the wire. Send, Receive and Close may be called at the
+// Conn is one end of the wire. Send, Receive, End and Close may be called at the
 // same time; Receive by one goroutine only. Receive keeps a thread while it
 // waits: the runtime's poller would cost two switches of threads a packet.
 type Conn struct {
 	buf []byte
 	oob []byte
 
-	sending   sync.Mutex // protects the packet that is being sent, and fd
+	sending   sync.Mutex // held while Send uses fd
 	receiving sync.Mutex // held while Receive uses fd; locked before sending
-	fd        int        // -1 once closed
+	ending    sync.Mutex // held while End uses fd; locked last
+	fd        int        // -1 once closed; changed with all three held
 }
 
 // Pair makes a connected pair of sockets, close-on-exec. See socketpair(2).
@@ -57,18 +58,26 @@ func (c *Conn) Patience(d time.Duration) error {
 	return unix.SetsockoptTimeval(c.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &t)
 }
 
-// Close ends both directions; a blocked Receive returns.
-func (c *Conn) Close() error {
-	c.sending.Lock()
+// End ends both directions. Receive gives what has come before, and then io.EOF;
+// a blocked Send fails.
+func (c *Conn) End() {
+	c.ending.Lock()
+	defer c.ending.Unlock()
 	if c.fd >= 0 {
 		// An error means that the other side was first.
 		_ = unix.Shutdown(c.fd, unix.SHUT_RDWR)
 	}
-	c.sending.Unlock()
+}
+
+// Close ends both directions; a blocked Send or Receive returns.
+func (c *Conn) Close() error {
+	c.End()
 	c.receiving.Lock() // whoever received has left
 	defer c.receiving.Unlock()
 	c.sending.Lock()
 	defer c.sending.Unlock()
+	c.ending.Lock()
+	defer c.ending.Unlock()
 	if c.fd < 0 {
 		return nil
 	}

@@ -78,6 +78,36 @@ func TestCloseEndsReceive(t *testing.T) {
 	}
 }
 
+// End gives what has come before, and wakes who sends into a full queue.
+func TestEnd(t *testing.T) {
+	a, b := ends(t)
+	if err := b.Send(spec.Message{Op: spec.OpExited, ID: 7}); err != nil {
+		t.Fatal(err)
+	}
+	sent, full := make(chan error, 1), make(chan struct{})
+	go func() {
+		var err error
+		for n := 0; err == nil; n++ {
+			if n == 10 { // it has begun, and has no other end than this
+				close(full)
+			}
+			err = a.Send(spec.Message{Op: spec.OpRun})
+		}
+		sent <- err
+	}()
+	<-full
+	a.End()
+	if err := <-sent; err == nil {
+		t.Error("sent after the end")
+	}
+	if m, _, err := a.Receive(); err != nil || m.ID != 7 {
+		t.Errorf("before the end: %+v, %v", m, err)
+	}
+	if _, _, err := a.Receive(); !errors.Is(err, io.EOF) {
+		t.Errorf("at the end: %v", err)
+	}
+}
+
 func TestLargeMessage(t *testing.T) {
 	a, b := ends(t)
 	m := spec.Message{Op: spec.OpRun, Command: &spec.Command{Argv: []string{strings.Repeat("x", 1<<20)}}}

@@ -1,0 +1,75 @@
+package launch
+
+import (
+	"bufio"
+	"context"
+	"testing"
+	"time"
+
+	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+)
+
+// stopsAFork waits for a command that is being started, stops what has been
+// forked before it executes anything, and kills the spawner.
+const stopsAFork = `exec python3 -uc '
+import os, signal, sys, time
+def forked(pid): # and not yet anything else: as hidden as its parent
+    try:
+        s = open("/proc/%d/stat" % pid).read()
+        if int(s[s.rindex(")")+2:].split()[1]) == parent: os.readlink("/proc/%d/exe" % pid)
+    except PermissionError: return True
+    except OSError: pass
+    return False
+def sent(pid, sig):
+    try: os.kill(pid, sig)
+    except OSError: return False
+    return True
+def newest():
+    pid = os.fork()
+    if pid == 0: os._exit(0)
+    os.waitpid(pid, 0)
+    return pid
+parent = os.getppid()
+while True:
+    pid = newest() + 1
+    print("ready")
+    late = time.monotonic() + .2 # who guessed wrong guesses again
+    while time.monotonic() < late and not sent(pid, signal.SIGSTOP): pass
+    if forked(pid): break
+    sent(pid, signal.SIGCONT)
+os.kill(parent, signal.SIGKILL)
+print("done")
+sys.stdin.read()'`
+
+// A spawner that is killed is replaced, whoever still holds its end.
+func TestSpawnerKilledWhileItForks(t *testing.T) {
+	s := up(t)
+	s.needs("python3")
+	p, err := s.Run(t.Context(), spec.Command{Argv: []string{"bash", "-c", stopsAFork}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := bufio.NewReader(p.Stdout())
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	for {
+		if line, err := said.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		} else if line == "done\n" {
+			break
+		}
+		if p, err := s.Run(ctx, spec.Command{Argv: []string{"true"}}); err == nil {
+			p.Close() // it may stand still for ever
+		}
+	}
+	for {
+		p, err := s.Run(ctx, spec.Command{Argv: []string{"true"}})
+		if err == nil {
+			p.Wait()
+			return
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("nothing can be run any more: %v", err)
+		}
+	}
+}
