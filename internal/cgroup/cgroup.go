@@ -23,13 +23,15 @@ type Limits struct {
 
 // Group is one sandbox's control group. The zero Group limits nothing.
 type Group struct {
-	version int      // 1 or 2; 0 for none
-	dirs    []string // of v2 one, of v1 one a controller
+	version int // 1 or 2; 0 for none
+	name    string
+	dirs    []string   // of v2 one, of v1 one a controller
+	held    []*os.File // of dirs: locked, so that no Sweep takes them while they are empty
 	limits  Limits
 	why     string // of version 0
 }
 
-// Make makes the group called name and sets its limits. A machine on which no
+// Make makes the group called name and sets its limits, after a Sweep. A machine on which no
 // group can be made gives a Group that limits nothing and says why; a group
 // that was made but does not take its limits is an error.
 func Make(name string, l Limits) (*Group, error) {
@@ -37,14 +39,16 @@ func Make(name string, l Limits) (*Group, error) {
 	if err != nil {
 		return &Group{limits: l, why: err.Error()}, nil
 	}
-	g := &Group{version: place.version, limits: l}
+	place.sweep()
+	g := &Group{version: place.version, name: prefix + name, limits: l}
 	for _, parent := range place.parents {
-		dir := filepath.Join(parent, "nemoclaw-"+name)
-		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		dir := filepath.Join(parent, g.name)
+		f, err := makeDir(dir)
+		if err != nil {
 			g.Remove()
 			return &Group{limits: l, why: fmt.Sprintf("make %s: %v", dir, errors.Unwrap(err))}, nil
 		}
-		g.dirs = append(g.dirs, dir)
+		g.dirs, g.held = append(g.dirs, dir), append(g.held, f)
 	}
 	if err := g.set(place); err != nil {
 		g.Remove()
@@ -199,12 +203,21 @@ func (g *Group) count(file, name string) int {
 const leaving = 2 * time.Second
 
 // Remove removes the group, whose processes were killed. One that does not
-// empty in time stays; the next Make of that name takes it.
+// empty in time stays until the next Sweep.
 func (g *Group) Remove() {
+	defer g.letGo()
 	deadline := time.Now().Add(leaving)
 	for _, d := range g.dirs {
 		for errors.Is(unix.Rmdir(d), unix.EBUSY) && time.Now().Before(deadline) {
 			<-time.After(time.Millisecond)
 		}
 	}
+}
+
+// letGo gives up the locks.
+func (g *Group) letGo() {
+	for _, f := range g.held {
+		f.Close()
+	}
+	g.held = nil
 }

@@ -29,13 +29,8 @@ func (h *home) census() census {
 			c.mounts[f[4]] = line
 		}
 	}
-	for _, pattern := range []string{"/sys/fs/cgroup/nemoclaw*", "/sys/fs/cgroup/*/nemoclaw*", "/sys/fs/cgroup/*/*/nemoclaw*"} {
-		found, _ := filepath.Glob(pattern) // the pattern is well formed
-		for _, f := range found {
-			if h.owns(filepath.Base(f)) {
-				c.cgroups[f] = f
-			}
-		}
+	for _, dir := range h.cgroups() {
+		c.cgroups[dir] = dir
 	}
 	for _, table := range []string{"tcp", "tcp6", "udp", "udp6"} {
 		for line := range strings.Lines(read("/proc/net/" + table)) {
@@ -60,6 +55,25 @@ func (h *home) census() census {
 	return c
 }
 
+// cgroups are the control groups of this home's sandboxes, at any depth: that is
+// another one for each session.
+func (h *home) cgroups() (all []string) {
+	_ = filepath.WalkDir("/sys/fs/cgroup", func(dir string, e fs.DirEntry, err error) error {
+		if err == nil && e.IsDir() && strings.HasPrefix(e.Name(), "nemoclaw-") && h.owns(e.Name()) {
+			all = append(all, dir)
+		}
+		return nil // a group may end while we look
+	})
+	return all
+}
+
+// cgroupsOf are those of one sandbox.
+func (h *home) cgroupsOf(name string) []string {
+	return slices.DeleteFunc(h.cgroups(), func(dir string) bool {
+		return !strings.HasPrefix(filepath.Base(dir), "nemoclaw-"+name+"-")
+	})
+}
+
 // owns says whether a control group is of a sandbox of this home: others may
 // run on the machine meanwhile.
 func (h *home) owns(group string) bool {
@@ -68,8 +82,11 @@ func (h *home) owns(group string) bool {
 	if i < 0 {
 		return false
 	}
-	sum := sha256.Sum256([]byte(filepath.Join(h.dir, rest[:i])))
-	return rest[i+1:] == hex.EncodeToString(sum[:4])
+	box := filepath.Join(h.dir, rest[:i])
+	return slices.ContainsFunc([]string{box, filepath.Join(box, "trial")}, func(dir string) bool {
+		sum := sha256.Sum256([]byte(dir))
+		return rest[i+1:] == hex.EncodeToString(sum[:4])
+	})
 }
 
 // walk notes every file but what a home keeps for good: the store of blueprints,

@@ -189,6 +189,30 @@ func TestAfterTheMachineWentDown(t *testing.T) {
 	h.gone(before)
 }
 
+// Where a supervisor was killed and its folder taken away, nobody knows any more
+// what that had outside; the next start of anything else clears it up.
+func TestFolderTakenAway(t *testing.T) {
+	modelServer(t)
+	h := newHome(t)
+	before := h.census()
+	b := h.shell("box", article)
+	if err := unix.Kill(b.status().SupervisorPID, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	h.processesGone(before)
+	if err := os.RemoveAll(filepath.Join(h.dir, b.name)); err != nil {
+		t.Fatal(err)
+	}
+	if left := h.cgroups(); len(left) == 0 && os.Geteuid() == 0 {
+		t.Fatal("no control group was left: this proves nothing")
+	}
+	h.shell("other", article)
+	if left := h.cgroupsOf("box"); len(left) > 0 {
+		t.Errorf("left: %q", left)
+	}
+	h.must("other", "destroy", "--yes")
+}
+
 func since(was, now map[string]string) map[string]string {
 	out := map[string]string{}
 	for key, line := range now {
@@ -283,7 +307,10 @@ func (h *home) small(size string) (mount string) {
 	if err := unix.Mount("small", mount, "tmpfs", 0, "mode=755,size="+size); err != nil {
 		h.Skip("needs root, to become someone else, or to mount: " + err.Error())
 	}
-	h.Cleanup(func() { _ = unix.Unmount(mount, unix.MNT_DETACH) }) // of this test's own namespace
+	h.Cleanup(func() { // of this test's own namespace
+		h.end() // now, while its sandboxes can be found
+		_ = unix.Unmount(mount, unix.MNT_DETACH)
+	})
 	h.dir = filepath.Join(mount, "state")
 	h.env = append(h.env, "NEMOCLAW_HOME="+h.dir)
 	return mount
@@ -295,6 +322,7 @@ func TestFullDisk(t *testing.T) {
 	modelServer(t)
 	h := newHome(t)
 	mount := h.small("96m")
+	start := h.census()
 	b := h.shell("box", article)
 	b.exec("curl", "-fsS", "https://api.github.com/")
 	b.event("the connection", func(e audit.Event) bool { return e.Target == "api.github.com:443" && e.Verdict == "allow" })
@@ -327,6 +355,8 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("%d events are left of %d", n, known)
 	}
 	b.exec("curl", "-fsS", "https://api.github.com/")
+	b.do("destroy", "--yes")
+	h.gone(start)
 }
 
 // So on one that has become read-only.
@@ -334,6 +364,7 @@ func TestReadOnlyDisk(t *testing.T) {
 	modelServer(t)
 	h := newHome(t)
 	mount := h.small("96m")
+	before := h.census()
 	b := h.shell("box", article)
 	b.exec("curl", "-fsS", "https://api.github.com/")
 	b.event("the connection", func(e audit.Event) bool { return e.Target == "api.github.com:443" && e.Verdict == "allow" })
@@ -346,7 +377,9 @@ func TestReadOnlyDisk(t *testing.T) {
 		}
 	}
 	again(unix.MS_RDONLY)
+	stopped := h.census()
 	b.refuses(1, []string{"read-only file system"}, "box", "start")
+	h.gone(stopped)
 	b.do("audit", "verify") // what can be read is
 	if r := b.nemoclaw("box", "policy", "add", "example.org:443"); r.code == 0 || !strings.Contains(r.err, "read-only file system") {
 		t.Error(r)
@@ -357,4 +390,6 @@ func TestReadOnlyDisk(t *testing.T) {
 	if n := len(b.events()); n < known {
 		t.Errorf("%d events are left of %d", n, known)
 	}
+	b.do("destroy", "--yes")
+	h.gone(before)
 }

@@ -33,6 +33,7 @@ func TestFullDiskOfChanges(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	before := h.census()
 	b := h.shell("box", "")
 	b.save(b.file("sandbox.yaml"), regexp.MustCompile(`(?m)^( *)tmp_bytes: .*$`).ReplaceAllString(b.text(b.file("sandbox.yaml")), "$0\n${1}disk_reserve_bytes: 1"))
 	b.do("rebuild")
@@ -63,6 +64,11 @@ func TestFullDiskOfChanges(t *testing.T) {
 	d.tries("snapshot restore", 5<<20, nil, "box", "snapshot", "restore", saved)
 	d.tries("upgrade", 14<<20, nil, "box", "upgrade", "--blueprint", "v0.2.0")
 	b.do("audit", "verify")
+	b.do("destroy", "--yes")
+	if err := os.Remove(packed); err != nil {
+		t.Error(err)
+	}
+	h.gone(before)
 }
 
 const sumOfFiles = "cd /sandbox/d && cat $(ls | sort -n) | sha256sum"

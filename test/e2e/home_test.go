@@ -60,7 +60,8 @@ func newHome(t *testing.T) *home {
 	return h
 }
 
-// end destroys what is left; a test that failed shows its logs first.
+// end destroys what is left, and holds that no control group is; a test that
+// failed shows its logs first.
 func (h *home) end() {
 	entries, _ := os.ReadDir(h.dir)
 	for _, e := range entries {
@@ -76,6 +77,9 @@ func (h *home) end() {
 		if r := h.run(context.Background(), nil, e.Name(), "destroy", "--yes"); r.code != 0 {
 			h.Errorf("clean up: %s", r)
 		}
+	}
+	if left := h.cgroups(); len(left) > 0 {
+		h.Errorf("left: control groups: %q", left)
 	}
 }
 

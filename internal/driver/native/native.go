@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/nemoclaw/nemoclaw/internal/cgroup"
 	"github.com/nemoclaw/nemoclaw/internal/control"
 	"github.com/nemoclaw/nemoclaw/internal/driver"
 	"github.com/nemoclaw/nemoclaw/internal/state"
@@ -32,11 +33,13 @@ func (d Driver) Create(_ context.Context, s state.Sandbox, set state.Settings, f
 	return s.Create(set, files...)
 }
 
-// Remove stops s and deletes its folder.
+// Remove stops s and deletes its folder, and what it left behind elsewhere where
+// its supervisor was killed.
 func (d Driver) Remove(ctx context.Context, s state.Sandbox) error {
 	if err := d.Stop(ctx, s, false); err != nil && !errors.As(err, new(*state.NotFound)) {
 		return err
 	}
+	defer cgroup.Sweep()
 	return s.Remove()
 }
 
