@@ -300,7 +300,7 @@ func lastEntries() []entry {
 		{196, process, refused, "/proc/1", nil, ""},
 		{197, process, refused, "limits, priorities and signals of PID 1", tests("test/escape.TestSandboxLivesThroughSignals"), ""},
 		{198, filesystem, refused, "links in the place of what the host writes", tests("launch.TestTargetThroughLinkIsRefused", "launch.TestSourceThroughLinkIsRefused"), "inference.log is a file of the host outside the workspace"},
-		{199, filesystem, refused, "sockets of the host below a mount", tests("launch.TestLowerKillsSockets", "operator/onboard.TestMountWithSocket"), "one made later below a :rw mount is a residue, which status names"},
+		{199, filesystem, refused, "sockets of the host below a mount", tests("launch.TestLowerKillsSockets", "operator/mount.TestMountWithSocket"), "one made later below a :rw mount is a residue, which status names"},
 		{200, filesystem, held, "a mount below a :ro source", tests("launch.TestLowerKillsSockets"), "an overlay of the source alone: what is mounted below it is not there at all"},
 		{201, network, refused, "other UDP: multicast, broadcast, the host's own address", tests("gate/egress.TestOtherProtocolsAreRefusedWithAnEvent"), ""},
 	}
