@@ -51,6 +51,7 @@ if [ "$want" = test ]; then
   need rustc cargo rustc
   need chromium chromium
   need certutil libnss3-tools
+  [ "$(uname -m)" != x86_64 ] || need linux.uml user-mode-linux # control groups of version 2
   [ -e /usr/include/node/node.h ] || apt_install libnode-dev
   [ -e /usr/include/sys/capability.h ] || apt_install libcap-dev
   test/escape/selftests.sh

@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -10,7 +11,7 @@ import (
 
 // A sandbox may start as many processes as its group allows, and not one more.
 func TestLimitsHold(t *testing.T) {
-	g, err := Make("test-"+strings.ToLower(t.Name())+"-"+randomName(t), Limits{Pids: 4, MemoryBytes: 64 << 20})
+	g, err := Make("test-"+strings.ToLower(t.Name())+"-"+randomName(t), Limits{Pids: 4, MemoryBytes: 64 << 20, CPUs: 0.5})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,8 +37,14 @@ func TestLimitsHold(t *testing.T) {
 	if out, _ := runIn(t, g, `head -c 200000000 /dev/zero | tail; echo "code ${PIPESTATUS[1]}"`); !strings.Contains(out, "code 137") {
 		t.Errorf("taking 200 MB of 64: %q; want a kill", out)
 	}
-	if g.OOMKills() == 0 {
-		t.Error("no kill was counted")
+	if g.OOMKills() == 0 || g.ForksRefused() == 0 {
+		t.Errorf("counted: %d kills, %d refused forks", g.OOMKills(), g.ForksRefused())
+	}
+	if out, err := runIn(t, g, "end=$((SECONDS+2)); while [ $SECONDS -lt $end ]; do :; done"); err != nil || g.count("cpu.stat", "nr_throttled") == 0 {
+		t.Errorf("a busy second was not held to half a processor: %v, %s", err, out)
+	}
+	if held := strings.Join(g.Held(), "\n"); !strings.Contains(held, fmt.Sprintf("memory 64 MiB (cgroup v%d)", g.version)) {
+		t.Errorf("held: %s", held)
 	}
 }
 

@@ -7,7 +7,8 @@
 // those that killed supervisors of the same user left behind.
 // Fails:   open, and says so: where no group can be had (no delegation) Held
 // names what is not limited, and status shows it. The limits are no wall.
-// Proved by: TestLimitsHold, TestPlace, TestSweep, TestMakeBesideASweep.
+// Proved by: TestLimitsHold, TestPlace, TestSweep, TestMakeBesideASweep; all of them on
+// v1 and, by TestVersion2, on v2.
 //
 // See Linux Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst.
 package cgroup

@@ -64,7 +64,8 @@ func clearOut(dir string) {
 	if unix.Fstat(int(f.Fd()), &st) != nil || int(st.Uid) != os.Geteuid() {
 		return
 	}
-	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+	// Another may have that name by now, which we do not hold.
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil && isAt(f, dir) {
 		_ = unix.Rmdir(dir) // refused where something is in it
 	}
 }

@@ -24,7 +24,7 @@ func TestSweep(t *testing.T) {
 	}
 	held, left, full := made("held"), made("left"), made("full")
 	left.letGo() // as the end of its process does
-	inside := exec.CommandContext(context.Background(), "sleep", "60")
+	inside := exec.CommandContext(context.Background(), "/bin/sleep", "60")
 	if err := inside.Start(); err != nil {
 		t.Fatal(err)
 	}
