@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -20,6 +21,8 @@ type nursery struct {
 	up     *wire.Conn
 	domain *domain
 	spec   spec.Spec
+
+	filling atomic.Bool // a spawner is being started
 
 	mu      sync.Mutex
 	down    *wire.Conn          // to the spawner
@@ -39,6 +42,8 @@ func newNursery(up *wire.Conn, d *domain, s spec.Spec) *nursery {
 
 // fill starts a spawner.
 func (n *nursery) fill() error {
+	n.filling.Store(true)
+	defer n.filling.Store(false)
 	near, pid, err := n.domain.fork(3, "spawner")
 	if err != nil {
 		return err
@@ -51,6 +56,7 @@ func (n *nursery) fill() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.down, n.pid = c, pid
+	_ = unix.Kill(pid, unix.SIGCONT) // it may have been stopped before anybody knew that it is the spawner
 	if n.last != nil {
 		n.last.Spawner(pid)
 	}

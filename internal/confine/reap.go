@@ -1,14 +1,19 @@
 package confine
 
 import (
+	"errors"
 	"os"
+	"runtime"
 	"syscall"
 )
 
 // reap takes the status of every child that ends: of spawners, of orphans, and
-// of commands whose spawner died. A spawner that an agent has stopped goes on
-// at once.
+// of commands whose spawner died. A spawner that an agent has stopped, even while it
+// is forked, goes on at once.
 func (n *nursery) reap(child <-chan os.Signal) {
+	if runtime.GOMAXPROCS(0) < 2 {
+		runtime.GOMAXPROCS(2) // forking keeps one until it has executed something
+	}
 	for range child {
 		for n.reapOne() {
 		}
@@ -30,8 +35,15 @@ func (n *nursery) reapOne() bool {
 	case err != nil || pid == 0: // it goes on already, or who started it was first
 	case !ws.Stopped():
 		n.ended(pid, ws)
-	case pid == n.spawner():
+	case pid == n.spawner() || n.filling.Load() && hidden(pid):
 		_ = syscall.Kill(pid, syscall.SIGCONT)
 	}
 	return true
+}
+
+// hidden says whether pid is one whose program nobody may see, as what PID 1 is
+// forking: it waits until that has executed something.
+func hidden(pid int) bool {
+	_, err := link(procPath(pid, "exe"))
+	return errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM)
 }

@@ -73,3 +73,47 @@ func TestSpawnerKilledWhileItForks(t *testing.T) {
 		}
 	}
 }
+
+// stopsSpawners kills the spawner, and stops the next one before it executes
+// itself, again and again. It says when there is none any more.
+const stopsSpawners = `exec python3 -uc '
+import os, signal, sys, time
+def sent(pid, sig):
+    try: os.kill(pid, sig)
+    except OSError: return False
+    return True
+def newest():
+    pid = os.fork()
+    if pid == 0: os._exit(0)
+    os.waitpid(pid, 0)
+    return pid
+def spawner():
+    late = time.monotonic() + 5
+    while time.monotonic() < late:
+        for p in os.listdir("/proc"):
+            try: s = open("/proc/%s/stat" % p).read() if p.isdigit() else ""
+            except OSError: continue
+            if "(nemoclaw-spawn) S 1 " in s: return int(p)
+    print("none")
+    sys.exit()
+parent = os.getppid()
+for _ in range(40):
+    pid = newest() + 1
+    sent(parent, signal.SIGKILL)
+    late = time.monotonic() + .2
+    while time.monotonic() < late and not sent(pid, signal.SIGSTOP): pass
+    parent = spawner()
+print("done")'`
+
+// A spawner that is stopped while PID 1 still forks it goes on.
+func TestSpawnerStoppedWhileItIsForked(t *testing.T) {
+	s := up(t)
+	s.needs("python3")
+	p, err := s.Run(t.Context(), spec.Command{Argv: []string{"bash", "-c", stopsSpawners}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(p.Stdout()).ReadString('\n'); line != "done\n" {
+		t.Fatal(line, err)
+	}
+}
