@@ -257,7 +257,8 @@ func (t *Thread) same() bool {
 	return true
 }
 
-// say sends the answer.
+// say sends the answer, unless it would have to wait: others can do that, and
+// hold nothing meanwhile.
 //
 //go:nosplit
 //go:norace
@@ -270,7 +271,7 @@ func (t *Thread) say() bool {
 	t.id[n&15] = byte(id)
 	t.parts[1].size = n + 1
 	for {
-		n := call(unix.SYS_SENDMSG, t.line, address(&t.message), unix.MSG_NOSIGNAL, 0)
+		n := call(unix.SYS_SENDMSG, t.line, address(&t.message), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0)
 		if n != interrupted {
 			return n > 0
 		}

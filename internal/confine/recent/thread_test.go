@@ -335,6 +335,39 @@ func TestBusy(t *testing.T) {
 	}
 }
 
+// Where nobody takes the answers, what the thread holds is free all the same, and
+// what it cannot say is passed on.
+func TestFull(t *testing.T) {
+	s := newStand(t)
+	s.keep()
+	q := spec.Question{Local: addr(s.c.LocalAddr()), Remote: addr(s.c.RemoteAddr())}.Packed()
+	fds := []unix.PollFd{{Fd: int32(s.passed), Events: unix.POLLIN}, {Fd: int32(s.ours), Events: unix.POLLIN}}
+	asked, took, b := 0, [2]int{}, make([]byte, 64<<10)
+	for n := 0; n <= 0; asked++ {
+		_, err := unix.Write(s.ours, q[:])
+		s.must(err)
+		n, _ = unix.Poll(fds[:1], 1)
+	}
+	s.Spawner(7)
+	s.Spawner(0)
+	for took[0]+took[1] < asked {
+		_, _ = unix.Poll(fds, 20_000)
+		for i := range fds {
+			if fds[i].Revents != 0 {
+				_, err := unix.Read(int(fds[i].Fd), b)
+				s.must(err)
+				took[i]++
+			}
+		}
+	}
+	if took[0] == 0 || took[1] == 0 {
+		t.Errorf("%d were passed on, %d answered", took[0], took[1])
+	}
+	if _, passed := s.ask(); passed {
+		t.Error("does not answer any more")
+	}
+}
+
 // Head, ID and tail are the message.
 func TestAnswerInParts(t *testing.T) {
 	p := spec.Program{PID: 7, Exe: "/x", Dev: 1, Ino: 1 << 40, Parents: []string{"/x", "/y"}}
