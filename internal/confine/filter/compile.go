@@ -2,6 +2,7 @@ package filter
 
 import (
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -45,34 +46,42 @@ func compile(table []Row, unknown Action) ([]unix.SockFilter, error) {
 	if err != nil {
 		return nil, err
 	}
-	prog := []unix.SockFilter{
+	prog := make([]unix.SockFilter, 0, enough)
+	prog = append(
+		prog,
 		load(offArch), jump(unix.BPF_JEQ, arch, 1, 0), ret(Kill),
 		load(offNr), jump(unix.BPF_JGE, x32, 0, 1), ret(unknown),
-	}
-	return append(prog, search(spans)...), nil
+	)
+	return search(prog, spans), nil
 }
+
+// enough instructions for a filter; a longer one takes longer to make.
+const enough = 1024
 
 // split turns sorted rows into spans that cover every number from 0: what no
 // row names is unknown, and neighbours with one answer are one span.
 func split(table []Row, unknown Action) ([]span, error) {
-	spans := []span{{0, []unix.SockFilter{ret(unknown)}}}
+	none := []unix.SockFilter{ret(unknown)}
+	spans := append(make([]span, 0, room), span{0, none})
+	code := make([]unix.SockFilter, 0, enough)
 	next := uint32(0)
 	for _, r := range table {
 		nr := uint32(r.Nr)
 		if r.Nr < 0 || nr < next {
 			return nil, fmt.Errorf("compile filter: %s: number %d twice or out of order", r.Name, r.Nr)
 		}
-		code, err := judge(r)
-		if err != nil {
+		from := len(code)
+		var err error
+		if code, err = judge(code, r); err != nil {
 			return nil, fmt.Errorf("compile filter: %s: %w", r.Name, err)
 		}
 		if nr > next {
-			spans = join(spans, span{next, []unix.SockFilter{ret(unknown)}})
+			spans = join(spans, span{next, none})
 		}
-		spans = join(spans, span{nr, code})
+		spans = join(spans, span{nr, code[from:len(code):len(code)]})
 		next = nr + 1
 	}
-	return join(spans, span{next, []unix.SockFilter{ret(unknown)}}), nil
+	return join(spans, span{next, none}), nil
 }
 
 // join appends s, unless the last span already answers the same.
@@ -88,27 +97,25 @@ func join(spans []span, s span) []span {
 	return append(spans, s)
 }
 
-// search is a binary search over spans. The number is in the accumulator; every
-// leaf returns.
-func search(spans []span) []unix.SockFilter {
+// search appends a binary search over spans. The number is in the accumulator;
+// every leaf returns.
+func search(prog []unix.SockFilter, spans []span) []unix.SockFilter {
 	if len(spans) == 1 {
-		return spans[0].code
+		return append(prog, spans[0].code...)
 	}
-	mid := len(spans) / 2
-	low, high := search(spans[:mid]), search(spans[mid:])
-	fork := []unix.SockFilter{jump(unix.BPF_JGE, spans[mid].first, uint8(min(len(low), 255)), 0)}
-	if len(low) > 255 { // a conditional jump has 8 bits, JA has 32
-		fork = []unix.SockFilter{
-			jump(unix.BPF_JGE, spans[mid].first, 0, 1),
-			{Code: unix.BPF_JMP | unix.BPF_JA, K: uint32(len(low))},
-		}
+	mid, fork := len(spans)/2, len(prog)
+	prog = search(append(prog, unix.SockFilter{}), spans[:mid])
+	low := len(prog) - fork - 1
+	prog[fork] = jump(unix.BPF_JGE, spans[mid].first, uint8(min(low, 255)), 0)
+	if low > 255 { // a conditional jump has 8 bits, JA has 32
+		prog[fork] = jump(unix.BPF_JGE, spans[mid].first, 0, 1)
+		prog = slices.Insert(prog, fork+1, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JA, K: uint32(low)})
 	}
-	return append(append(fork, low...), high...)
+	return search(prog, spans[mid:])
 }
 
-// judge is the code of one row: its cases in order, then its action.
-func judge(r Row) ([]unix.SockFilter, error) {
-	var code []unix.SockFilter
+// judge appends the code of one row: its cases in order, then its action.
+func judge(code []unix.SockFilter, r Row) ([]unix.SockFilter, error) {
 	for _, c := range r.Cases {
 		part := []unix.SockFilter{ret(c.Action)}
 		for i := len(c.Tests) - 1; i >= 0; i-- {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sync"
 )
 
 // Row is one system call of the table.
@@ -49,27 +50,61 @@ type call struct {
 	nr   int
 }
 
-// rows gives the same action and reason to several calls.
-func rows(a Action, why string, calls ...call) []Row {
-	out := make([]Row, len(calls))
-	for i, c := range calls {
-		out[i] = Row{Name: c.name, Nr: c.nr, Action: a, Why: why}
+// list is a table in the making. It grows in place: every start makes one.
+type list struct{ rows []Row }
+
+// all appends the same action and reason for several calls.
+func (l *list) all(a Action, why string, calls ...call) {
+	for _, c := range calls {
+		l.rows = append(l.rows, Row{Name: c.name, Nr: c.nr, Action: a, Why: why})
 	}
-	return out
 }
+
+// add appends rows.
+func (l *list) add(rows ...Row) { l.rows = append(l.rows, rows...) }
+
+// room is for all rows that there are, and some.
+const room = 512
 
 // Table returns every row for this architecture, by number. The slice is the
 // caller's.
 func Table() []Row {
-	t := slices.Concat(plain(), legacy(), silent(), refused(), judged())
-	slices.SortFunc(t, func(a, b Row) int { return cmp.Compare(a.Nr, b.Nr) })
+	l := &list{make([]Row, 0, room)}
+	plain(l)
+	legacy(l)
+	silent(l)
+	refused(l)
+	judged(l)
+	// Numbers are sorted and not rows, which are eleven words each.
+	order := make([]int, len(l.rows))
+	for i, r := range l.rows {
+		order[i] = r.Nr<<32 | i
+	}
+	slices.Sort(order)
+	t := make([]Row, len(order))
+	for i, o := range order {
+		t[i] = l.rows[uint32(o)]
+	}
 	return t
 }
+
+// find is the row of a call. It may be called from several goroutines.
+func find(nr int) (Row, bool) {
+	t := table()
+	i, ok := slices.BinarySearchFunc(t, nr, func(r Row, nr int) int { return cmp.Compare(r.Nr, nr) })
+	if !ok {
+		return Row{}, false
+	}
+	return t[i], true
+}
+
+// table is a Table that nobody changes.
+var table = sync.OnceValue(Table)
 
 // Name says what a call is named, "syscall 999" where the table has no row. It
 // may be called from several goroutines.
 func Name(nr int) string {
-	if r, ok := byNumber()[nr]; ok {
+	if r, ok := find(nr); ok {
 		return r.Name
 	}
 	return fmt.Sprintf("syscall %d", nr)

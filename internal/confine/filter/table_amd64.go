@@ -1,25 +1,19 @@
 package filter
 
-import (
-	"slices"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // arch is what seccomp_data says of a native call.
 const arch = unix.AUDIT_ARCH_X86_64
 
 // legacy lists the calls that amd64 has and younger architectures dropped.
-func legacy() []Row {
-	return slices.Concat(
-		rows(Allow, "older form of an allowed call", older...),
-		rows(Refuse, "the machine's ports", call{"iopl", unix.SYS_IOPL}, call{"ioperm", unix.SYS_IOPERM}),
-		[]Row{
-			opening("open", unix.SYS_OPEN, 1, 2),
-			changing("creat", unix.SYS_CREAT, 1),
-			changing("chmod", unix.SYS_CHMOD, 1),
-			making("mknod", unix.SYS_MKNOD, 1),
-		},
+func legacy(l *list) {
+	l.all(Allow, "older form of an allowed call", older...)
+	l.all(Refuse, "the machine's ports", call{"iopl", unix.SYS_IOPL}, call{"ioperm", unix.SYS_IOPERM})
+	l.add(
+		opening("open", unix.SYS_OPEN, 1, 2),
+		changing("creat", unix.SYS_CREAT, 1),
+		changing("chmod", unix.SYS_CHMOD, 1),
+		making("mknod", unix.SYS_MKNOD, 1),
 	)
 }
 

@@ -1,10 +1,6 @@
 package filter
 
-import (
-	"slices"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 const (
 	// namespaces are the flags of clone(2) that make a new namespace.
@@ -28,8 +24,11 @@ const (
 )
 
 // judged lists the calls whose arguments decide.
-func judged() []Row {
-	return slices.Concat(creating(), connecting(), tuning(), files())
+func judged(l *list) {
+	l.add(creating()...)
+	l.add(connecting()...)
+	l.add(tuning()...)
+	l.add(files()...)
 }
 
 // creating judges what makes processes and namespaces.

@@ -1,27 +1,21 @@
 package filter
 
-import (
-	"slices"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // plain lists the calls that are allowed whatever their arguments. What they
 // reach is bounded by the namespaces, Landlock and the limits.
-func plain() []Row {
-	return slices.Concat(
-		rows(Allow, "files by descriptor", byDescriptor...),
-		rows(Allow, "files by name", byName...),
-		rows(Allow, "waiting for several things", waiting...),
-		rows(Allow, "memory of the caller", memory...),
-		rows(Allow, "processes and threads", processes...),
-		rows(Allow, "who the caller is; without capabilities nothing is gained", identity...),
-		rows(Allow, "signals; Landlock's scope and the PID namespace say to whom", signals...),
-		rows(Allow, "time", clocks...),
-		rows(Allow, "sockets once they exist; which may exist is socket's row", sockets...),
-		rows(Allow, "System V and POSIX queues, in an IPC namespace of their own", ipc...),
-		rows(Allow, "an agent may confine itself further, never less", confining...),
-	)
+func plain(l *list) {
+	l.all(Allow, "files by descriptor", byDescriptor...)
+	l.all(Allow, "files by name", byName...)
+	l.all(Allow, "waiting for several things", waiting...)
+	l.all(Allow, "memory of the caller", memory...)
+	l.all(Allow, "processes and threads", processes...)
+	l.all(Allow, "who the caller is; without capabilities nothing is gained", identity...)
+	l.all(Allow, "signals; Landlock's scope and the PID namespace say to whom", signals...)
+	l.all(Allow, "time", clocks...)
+	l.all(Allow, "sockets once they exist; which may exist is socket's row", sockets...)
+	l.all(Allow, "System V and POSIX queues, in an IPC namespace of their own", ipc...)
+	l.all(Allow, "an agent may confine itself further, never less", confining...)
 }
 
 var byDescriptor = []call{

@@ -1,20 +1,14 @@
 package filter
 
-import (
-	"slices"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // silent lists the calls that honest libraries try first and can do without.
-func silent() []Row {
-	return slices.Concat(
-		rows(Absent, "its requests pass no filter: socket, connect and openat by another road", uring...),
-		rows(Absent, "its flags hide behind a pointer; libraries fall back to clone", call{"clone3", unix.SYS_CLONE3}),
-		rows(Absent, "its mode, with setuid bits, hides behind a pointer; libraries fall back to openat", call{"openat2", unix.SYS_OPENAT2}),
-		rows(Absent, "they tell the sources of mounts, which are paths of the host", call{"statmount", unix.SYS_STATMOUNT}, call{"listmount", unix.SYS_LISTMOUNT}),
-		rows(Errno(unix.EPERM), "lends the caller's pages to a pipe; nobody needs it, programs fall back to write", call{"vmsplice", unix.SYS_VMSPLICE}),
-	)
+func silent(l *list) {
+	l.all(Absent, "its requests pass no filter: socket, connect and openat by another road", uring...)
+	l.all(Absent, "its flags hide behind a pointer; libraries fall back to clone", call{"clone3", unix.SYS_CLONE3})
+	l.all(Absent, "its mode, with setuid bits, hides behind a pointer; libraries fall back to openat", call{"openat2", unix.SYS_OPENAT2})
+	l.all(Absent, "they tell the sources of mounts, which are paths of the host", call{"statmount", unix.SYS_STATMOUNT}, call{"listmount", unix.SYS_LISTMOUNT})
+	l.all(Errno(unix.EPERM), "lends the caller's pages to a pipe; nobody needs it, programs fall back to write", call{"vmsplice", unix.SYS_VMSPLICE})
 }
 
 var uring = []call{
@@ -22,16 +16,14 @@ var uring = []call{
 }
 
 // refused lists the dangerous calls: each attempt is an event.
-func refused() []Row {
-	return slices.Concat(
-		rows(Refuse, "reads, writes or drives another process", intruding...),
-		rows(Refuse, "changes the root that was built for it", mounting...),
-		rows(Refuse, "opens a file by its handle, past every folder above it", handles...),
-		rows(Refuse, "joins another namespace", call{"setns", unix.SYS_SETNS}),
-		rows(Refuse, "code or measuring inside the kernel", kernel...),
-		rows(Refuse, "keys of the user who started the sandbox", keys...),
-		rows(Refuse, "belongs to the whole machine", machine...),
-	)
+func refused(l *list) {
+	l.all(Refuse, "reads, writes or drives another process", intruding...)
+	l.all(Refuse, "changes the root that was built for it", mounting...)
+	l.all(Refuse, "opens a file by its handle, past every folder above it", handles...)
+	l.all(Refuse, "joins another namespace", call{"setns", unix.SYS_SETNS})
+	l.all(Refuse, "code or measuring inside the kernel", kernel...)
+	l.all(Refuse, "keys of the user who started the sandbox", keys...)
+	l.all(Refuse, "belongs to the whole machine", machine...)
 }
 
 var intruding = []call{

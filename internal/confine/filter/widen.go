@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -94,17 +93,9 @@ func CompileFor(c Choice) ([]unix.SockFilter, error) {
 // Answer is the error number with which a notified call is refused: the one
 // that the filter itself would have given, were it not for Audit.
 func Answer(nr int) unix.Errno {
-	r, ok := byNumber()[nr]
+	r, ok := find(nr)
 	if !ok || r.Action == Absent {
 		return unix.ENOSYS
 	}
 	return unix.EPERM
 }
-
-var byNumber = sync.OnceValue(func() map[int]Row {
-	m := make(map[int]Row)
-	for _, r := range Table() {
-		m[r.Nr] = r
-	}
-	return m
-})
