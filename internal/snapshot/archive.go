@@ -60,6 +60,7 @@ func Write(ctx context.Context, w io.Writer, h Header, files map[string][]byte, 
 	defer root.Close()
 	zip := gzip.NewWriter(w)
 	archive := tar.NewWriter(zip)
+	left := int64(maxUnpacked)
 	h.Format = archiveFormat
 	head, err := json.Marshal(h)
 	if err == nil {
@@ -74,7 +75,7 @@ func Write(ctx context.Context, w io.Writer, h Header, files map[string][]byte, 
 				err = context.Cause(ctx)
 			}
 			if err == nil {
-				err = pack(archive, root, name, e)
+				err = pack(archive, root, name, e, &left)
 			}
 			return err
 		})
@@ -102,8 +103,10 @@ func small(archive *tar.Writer, name string, body []byte) error {
 	return err
 }
 
-// pack writes one thing of the tree. Pipes are left out: they hold nothing.
-func pack(archive *tar.Writer, root *os.Root, name string, e fs.DirEntry) error {
+// pack writes one thing of the tree, of which left bytes can still be taken: a
+// file may be nothing but a hole, as long as no disk is. Pipes are left out: they
+// hold nothing.
+func pack(archive *tar.Writer, root *os.Root, name string, e fs.DirEntry, left *int64) error {
 	info, err := e.Info()
 	if err != nil {
 		return err
@@ -123,6 +126,9 @@ func pack(archive *tar.Writer, root *os.Root, name string, e fs.DirEntry) error 
 		return nil
 	}
 	h.Typeflag, h.Size = tar.TypeReg, info.Size()
+	if *left -= h.Size; *left < 0 {
+		return fmt.Errorf("%s: with it the workspace is longer than the %d GB that an archive may hold", clip(name), maxUnpacked>>30)
+	}
 	f, err := root.Open(name)
 	if err != nil {
 		return err

@@ -140,6 +140,20 @@ func TestArchiveFitsTheDisk(t *testing.T) {
 	}
 }
 
+// TestArchiveOfAHole: a file that is longer than any disk, and takes none, is not
+// written out.
+func TestArchiveOfAHole(t *testing.T) {
+	from := empty(t)
+	for _, name := range []string{"a", "b"} {
+		must(t, os.WriteFile(filepath.Join(from, name), nil, 0o600), os.Truncate(filepath.Join(from, name), maxUnpacked))
+	}
+	must(t, os.Truncate(filepath.Join(from, "a"), 1))
+	var out bytes.Buffer
+	if err := Write(t.Context(), &out, Header{}, nil, from); err == nil || !strings.Contains(err.Error(), "than the 1024 GB") {
+		t.Errorf("%v", err)
+	}
+}
+
 // FuzzArchive: whatever comes, nothing is made beside the tree.
 func FuzzArchive(f *testing.F) {
 	f.Add(archive(f, tar.Header{Name: "workspace/f", Typeflag: tar.TypeReg, Mode: 0o600}))

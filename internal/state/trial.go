@@ -63,6 +63,9 @@ func (s Sandbox) Changing(ctx context.Context, waiting func()) (unlock func(), e
 		waiting()
 		err = flockUntil(ctx, dir)
 	}
+	if err == nil && !same(dir, s.in("generations")) { // destroyed while we waited
+		return nil, errors.Join(&NotFound{s.name}, dir.Close())
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("change sandbox %q: lock: %w", string(s.name), err), dir.Close())
 	}

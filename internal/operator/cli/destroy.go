@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -8,6 +10,19 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/operator/say"
 	"github.com/nemoclaw/nemoclaw/internal/state"
 )
+
+// remove removes s when nobody changes it: who does would go on with whatever has
+// its name by then.
+func (a *app) remove(ctx context.Context, s state.Sandbox) error {
+	unlock, err := s.Changing(ctx, func() { a.voice.News("%s: waiting for a change of it", s.Name()) })
+	if err != nil && !errors.As(err, new(*state.NotFound)) { // one without generations is broken, and goes
+		return err
+	}
+	if err == nil {
+		defer unlock()
+	}
+	return a.driver.Remove(ctx, s)
+}
 
 func (t target) destroyCommand() *cobra.Command {
 	var yes bool
@@ -32,7 +47,7 @@ func (t target) destroyCommand() *cobra.Command {
 				t.app.voice.News("Nothing was done.")
 				return say.Exit(say.Failed)
 			}
-			if err := t.app.driver.Remove(c.Context(), s); err != nil {
+			if err := t.app.remove(c.Context(), s); err != nil {
 				return err
 			}
 			t.app.voice.Result("%s destroyed", s.Name())

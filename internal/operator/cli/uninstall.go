@@ -89,7 +89,7 @@ func (a *app) removals(keep bool) ([]removal, error) {
 			}
 			continue
 		}
-		plan = append(plan, removal{fmt.Sprintf("sandbox %s: %s", n, box.Dir()), func(ctx context.Context) error { return a.driver.Remove(ctx, box) }})
+		plan = append(plan, removal{fmt.Sprintf("sandbox %s: %s", n, box.Dir()), func(ctx context.Context) error { return a.remove(ctx, box) }})
 	}
 	if !keep {
 		plan = append(plan, a.stateRemovals()...)
