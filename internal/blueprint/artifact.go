@@ -4,10 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"github.com/opencontainers/go-digest"
-	"github.com/opencontainers/image-spec/specs-go"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // Artifact is a whole blueprint: everything that its digest covers, but for
@@ -104,34 +100,51 @@ func pack(m Manifest, files map[Digest][]byte) (Artifact, error) {
 	return OpenArtifact(Sum(image), image, load)
 }
 
+// imageManifest is as much of an OCI image manifest as a blueprint has; with
+// anything else it is none (the OCI image specification, "Image Manifest"). The
+// library's type allows more, and a `run`, which needs this package, would
+// initialise its patterns.
+type imageManifest struct {
+	SchemaVersion int          `json:"schemaVersion"`
+	MediaType     string       `json:"mediaType"`
+	ArtifactType  string       `json:"artifactType"`
+	Config        descriptor   `json:"config"`
+	Layers        []descriptor `json:"layers"`
+}
+
+type descriptor struct {
+	MediaType   string            `json:"mediaType"`
+	Digest      Digest            `json:"digest"`
+	Size        int64             `json:"size"`
+	Annotations map[string]string `json:"annotations"`
+}
+
+// annotationTitle is the key of a file's name.
+const annotationTitle = "org.opencontainers.image.title"
+
 func encodeImage(config Blob, layers []Blob) ([]byte, error) {
-	image := ocispec.Manifest{
-		Versioned:    specs.Versioned{SchemaVersion: 2},
-		MediaType:    TypeImage,
-		ArtifactType: ArtifactType,
-		Config:       descriptor(config),
-	}
+	image := imageManifest{SchemaVersion: 2, MediaType: TypeImage, ArtifactType: ArtifactType, Config: descriptorOf(config)}
 	for _, blob := range layers {
-		image.Layers = append(image.Layers, descriptor(blob))
+		image.Layers = append(image.Layers, descriptorOf(blob))
 	}
 	return encode(image)
 }
 
 // parseImage reads what encodeImage wrote and nothing else.
 func parseImage(b []byte) (config Blob, layers []Blob, err error) {
-	var image ocispec.Manifest
+	var image imageManifest
 	if err := decode(b, &image); err != nil {
 		return Blob{}, nil, err
 	}
 	if image.SchemaVersion != 2 || image.MediaType != TypeImage || image.ArtifactType != ArtifactType {
 		return Blob{}, nil, fmt.Errorf("not a blueprint: artifact type %q", clip(image.ArtifactType))
 	}
-	config = blobOf(image.Config)
+	config = image.Config.blob()
 	if err := config.check(); err != nil {
 		return Blob{}, nil, err
 	}
 	for _, layer := range image.Layers {
-		layers = append(layers, blobOf(layer))
+		layers = append(layers, layer.blob())
 		if err := layers[len(layers)-1].check(); err != nil {
 			return Blob{}, nil, err
 		}
@@ -139,17 +152,12 @@ func parseImage(b []byte) (config Blob, layers []Blob, err error) {
 	return config, layers, nil
 }
 
-func descriptor(b Blob) ocispec.Descriptor {
-	return ocispec.Descriptor{
-		MediaType:   b.MediaType,
-		Digest:      digest.Digest(b.Digest),
-		Size:        b.Size,
-		Annotations: map[string]string{ocispec.AnnotationTitle: b.Title},
-	}
+func descriptorOf(b Blob) descriptor {
+	return descriptor{b.MediaType, b.Digest, b.Size, map[string]string{annotationTitle: b.Title}}
 }
 
-func blobOf(d ocispec.Descriptor) Blob {
-	return Blob{MediaType: d.MediaType, Digest: Digest(d.Digest), Size: d.Size, Title: d.Annotations[ocispec.AnnotationTitle]}
+func (d descriptor) blob() Blob {
+	return Blob{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size, Title: d.Annotations[annotationTitle]}
 }
 
 // SumAs hashes b with the algorithm of like.

@@ -111,6 +111,23 @@ func TestOpenArtifact(t *testing.T) {
 	}
 }
 
+// TestImageIsOnlyABlueprint: an OCI image manifest that says what no blueprint
+// does is refused, though its own digest is right.
+func TestImageIsOnlyABlueprint(t *testing.T) {
+	a := build(t)
+	for more, before := range map[string]string{
+		`"subject":{"mediaType":"a/b","digest":"sha256:00","size":0}`: `"config"`,
+		`"data":"AAAA"`: `"annotations"`,
+		`"platform":{"architecture":"amd64","os":"linux"}`: `"annotations"`,
+		`"urls":["https://a.test/"]`:                       `"annotations"`,
+	} {
+		image := bytes.Replace(a.Image, []byte(before), []byte(more+","+before), 1)
+		if _, err := OpenArtifact(Sum(image), image, nil); err == nil || !strings.Contains(err.Error(), "unknown field") {
+			t.Errorf("%s: %v", more, err)
+		}
+	}
+}
+
 // TestMismatchText is the article's error and its remedy.
 func TestMismatchText(t *testing.T) {
 	m := &Mismatch{Blueprint: "demo@1.2.3", What: "package a@1.0.0", Want: Sum([]byte("a")), Got: Sum([]byte("b")), Sandbox: "my-assistant"}

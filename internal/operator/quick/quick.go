@@ -19,7 +19,7 @@ import (
 // Not a registration: what package early has begun goes on here, as soon as
 // what it needs is initialised. The build has packages initialised in the order
 // in which a run needs them (scripts/inits), and what comes behind this one takes
-// as long as all before: a run is 1.2 ms shorter by it. The main goroutine is
+// as long as all before: a run is 1 ms shorter by it. The main goroutine is
 // kept, so that main never begins.
 func init() {
 	fd, asked := early.Exec()

@@ -25,7 +25,7 @@ func TestBeforeTheRest(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, d := range strings.Fields(string(out)) {
-		for _, late := range []string{"oras.land/", "pault.ag/", "github.com/ProtonMail/", "github.com/CycloneDX/", "github.com/klauspost/", "charm.land/"} {
+		for _, late := range []string{"oras.land/", "pault.ag/", "github.com/ProtonMail/", "github.com/CycloneDX/", "github.com/klauspost/", "github.com/opencontainers/", "charm.land/"} {
 			if strings.HasPrefix(d, late) {
 				t.Errorf("needs %s", d)
 			}
