@@ -29,9 +29,9 @@ var jobs = []struct {
 	rounds int
 	script string
 }{
-	{"npm install of 75 packages", 9, `printf '{"dependencies":{"@node-rs/xxhash":"1.7.6","express":"5.1.0","typescript":"5.9.3"}}' > package.json
+	{"npm install of 75 packages", 15, `printf '{"dependencies":{"@node-rs/xxhash":"1.7.6","express":"5.1.0","typescript":"5.9.3"}}' > package.json
 		npm install --silent --registry "$1" --no-audit --no-fund`},
-	{"git clone of this project", 9, `git clone -q "$1/project.git"`},
+	{"git clone of this project", 5, `git clone -q "$1/project.git"`},
 	{"go build of this project's init", 3, `git clone -q --depth 1 "$2/project.git" && cd project
 		GOPROXY=$1 GONOSUMDB='*' GOFLAGS=-modcacherw CGO_ENABLED=0 go build -o /dev/null ./cmd/init`},
 }
