@@ -11,7 +11,7 @@ FIRST      := ./internal/early,./internal/supervisor/throwaway,./internal/operat
 LINT       := .cache/bin/golangci-lint
 GO_SOURCES := $(shell find cmd internal blueprints presets -name '*.go' -o -name '*.s' -o -name '*.json' -o -name '*.yaml' 2>/dev/null)
 
-.PHONY: build demo test check fuzz bench escapes install clean needs needs-test
+.PHONY: build demo test check race fuzz bench escapes install clean needs needs-test
 
 build: bin/nemoclaw bin/openshell ## the product: one file, two names
 
@@ -63,6 +63,9 @@ check: needs build $(LINT) ## format, vet, lint with the import arrows, race det
 $(LINT):
 	@mkdir -p $(@D)
 	GOBIN=$(CURDIR)/$(@D) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+race: needs-test $(INIT) $(TRIES) ## the race detector over the tests in test/, in all that they start
+	@scripts/race.sh
 
 fuzz: needs $(INIT) $(TRIES) ## ten CPU-minutes of every fuzz target that there is
 	@scripts/fuzz.sh $(FUZZ_SECONDS)

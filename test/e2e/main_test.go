@@ -17,7 +17,7 @@ import (
 
 // The repository, as seen from the folder that go test runs in.
 const (
-	program = "../../bin/nemoclaw"
+	program = "../../" + binary
 	warm    = "../../.cache/blueprints"
 	// those of agents beside OpenClaw, which are two gigabytes
 	othersStore = "../../.cache/agent-blueprints"
@@ -112,7 +112,7 @@ func settle(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	for _, d := range []string{"bin", ".cache/ollama", "test/e2e", "home", "tmp"} {
+	for _, d := range []string{filepath.Dir(binary), ".cache/ollama", "test/e2e", "home", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +122,7 @@ func settle(t *testing.T) string {
 		t.Fatal(err)
 	}
 	for from, to := range map[string]string{
-		"../../go.mod": "go.mod", program: "bin/nemoclaw", self: "e2e.test",
+		"../../go.mod": "go.mod", program: binary, self: "e2e.test",
 		ollama: ".cache/ollama/ollama", warm: ".cache/blueprints", "../../.cache/registry": ".cache/registry", "../../blueprints": "blueprints",
 	} {
 		if _, err := os.Stat(from); err == nil {

@@ -16,6 +16,9 @@
 // which has the workspace in it, is never granted to the supervisor; what lies
 // in it directly is the clerk's to read and write.
 //
+// A program that was built with the race detector keeps, beside that, the folder for
+// its reports (race.go); no other has that file.
+//
 // What no limit knows: metadata can be looked at everywhere (stat(2)), and
 // what was opened before stays open.
 package limit

@@ -2,6 +2,7 @@ package limit
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/landlock-lsm/go-landlock/landlock"
 	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
@@ -50,7 +51,7 @@ func (l Limits) restrict() error {
 	}
 	handled := versions[min(abi, len(versions)-1)]
 	rules := make([]landlock.Rule, 0, len(l.Paths))
-	for _, p := range l.Paths {
+	for _, p := range slices.Concat(l.Paths, reports()) {
 		r := landlock.PathAccess(landlock.AccessFSSet(p.Access)&handled, p.Dir)
 		if p.Optional {
 			r = r.IgnoreIfMissing()

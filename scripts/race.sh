@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# The race detector over the tests in test/: each nemoclaw that they start is built
+# with it, its confined supervisor and gates too. What it finds is printed at the end,
+# whichever process it was in, and fails the run. Arguments go to go test.
+#
+# init, which is small, has one thread that matters and is static, is as it is shipped.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+reports=$(mktemp -d)
+trap 'rm -rf "$reports"' EXIT
+chmod 1777 "$reports" # some tests become another user
+export CGO_ENABLED=1 GORACE="log_path=$reports/race exitcode=0"
+mkdir -p bin/race
+go build -race -o bin/race/nemoclaw ./cmd/nemoclaw
+code=0
+go test -race -p 1 -timeout 120m "${@:-./test/...}" || code=$?
+found=$(find "$reports" -type f | wc -l)
+if [ "$found" -gt 0 ]; then
+  cat "$reports"/*
+  echo "$found processes had a race" >&2
+  exit 1
+fi
+exit "$code"
