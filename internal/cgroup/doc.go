@@ -8,7 +8,7 @@
 // Fails:   open, and says so: where no group can be had (no delegation) Held
 // names what is not limited, and status shows it. The limits are no wall.
 // Proved by: TestLimitsHold, TestPlace, TestSweep, TestMakeBesideASweep; all of them on
-// v1 and, by TestVersion2, on v2.
+// v1 and, by TestVersion2, on v2; without any, test/e2e TestNoControlGroups.
 //
 // See Linux Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst.
 package cgroup

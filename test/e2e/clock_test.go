@@ -44,18 +44,24 @@ func TestGrantEndsAfterASleep(t *testing.T) {
 // clock; the wall clock knows nothing of it. See time_namespaces(7).
 func (b *box) wake(asleep time.Duration) {
 	b.Helper()
-	b.do("stop")
-	c := b.command(b.Context(), nil, b.name, "start")
 	within := []string{"unshare", "--time", "--boottime", fmt.Sprint(int(asleep.Seconds())), "--fork"}
 	if os.Geteuid() != 0 {
 		within = append(within, "--user", "--map-current-user")
 	}
-	path, err := exec.LookPath(within[0])
+	b.startWithin(within...)
+}
+
+// startWithin starts b anew by another program.
+func (b *box) startWithin(argv ...string) {
+	b.Helper()
+	b.do("stop")
+	c := b.command(b.Context(), nil, b.name, "start")
+	path, err := exec.LookPath(argv[0])
 	if err != nil {
 		b.Fatal(err)
 	}
-	c.Path, c.Args = path, slices.Concat(within, c.Args)
+	c.Path, c.Args = path, slices.Concat(argv, c.Args)
 	if out, err := c.CombinedOutput(); err != nil {
-		b.Fatalf("start after %s asleep: %v\n%s", asleep, err, out)
+		b.Fatalf("start by %v: %v\n%s", argv, err, out)
 	}
 }

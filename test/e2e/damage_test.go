@@ -146,6 +146,39 @@ func TestReachedLimitsAreSaid(t *testing.T) {
 	b.prints("alive", "echo alive")
 }
 
+// Where there is no control group at all status says what is not limited, and why;
+// processes and files are bounded all the same, and who reaches a bound is told.
+func TestNoControlGroups(t *testing.T) {
+	b := newShell(t, article)
+	b.limit("pids", "40")
+	if os.Geteuid() == 0 { // others have none as it is, or one that they were given
+		b.startWithin("unshare", "--mount", "sh", "-ec", `umount --recursive --lazy /sys/fs/cgroup; exec "$@"`, "sh")
+	}
+	st := b.status()
+	if slices.ContainsFunc(st.Limits, func(l string) bool { return strings.Contains(l, "cgroup") }) {
+		t.Skip("needs root, to hide the control groups that this user has")
+	}
+	if !st.Healthy || !slices.Contains(st.Limits, "processes 40 (rlimit)") {
+		t.Errorf("%+v", st)
+	}
+	out := b.nemoclaw("box", "status").out
+	for _, word := range []string{"memory: not limited to ", "no control group"} {
+		if !strings.Contains(out, word) {
+			t.Errorf("%q is not in\n%s", word, out)
+		}
+	}
+	if r := b.sh(`for i in $(seq 100); do sleep 2 & done; wait`); !strings.Contains(r.err, "fork") {
+		t.Errorf("a hundred processes: %s", r)
+	}
+	if r := b.sh(`i=0; while exec {fd}</dev/null; do i=$((i+1)); [ $i -lt 100000 ] || break; done; echo $i`); strings.Contains(r.out, "100000") || !strings.Contains(r.err, "Too many open files") {
+		t.Errorf("files without end: %s", r)
+	}
+	b.prints("alive", "echo alive")
+	if left := b.cgroups(); len(left) > 0 {
+		t.Errorf("%q", left)
+	}
+}
+
 func TestWhatTheMachineHas(t *testing.T) {
 	h := newHome(t)
 	if r := h.nemoclaw("doctor"); r.code != 0 {
