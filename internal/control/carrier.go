@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"net"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,8 +14,10 @@ import (
 // own reads drop what comes along.
 type Carrier struct {
 	net.Conn
-	in  *bufio.Reader // has what was read ahead
-	fds []int         // that came and were not taken
+	in *bufio.Reader // has what was read ahead
+
+	mu  sync.Mutex // Close may come from anywhere, and more than once
+	fds []int      // that came and were not taken; protected by mu
 }
 
 func (c *Carrier) Read(p []byte) (int, error) { return c.in.Read(p) }
@@ -49,6 +52,8 @@ func (c *Carrier) Hand(b []byte, fds ...int) error {
 // Take gives the descriptors that came with what has been read; they are the
 // caller's, and close-on-exec.
 func (c *Carrier) Take() []int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	fds := c.fds
 	c.fds = nil
 	return fds
@@ -80,7 +85,9 @@ func (c *Carrier) keep(oob []byte) {
 	}
 	for i := range messages {
 		if fds, err := unix.ParseUnixRights(&messages[i]); err == nil {
+			c.mu.Lock()
 			c.fds = append(c.fds, fds...)
+			c.mu.Unlock()
 		}
 	}
 }

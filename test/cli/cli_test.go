@@ -73,6 +73,7 @@ func setUp(t *testing.T, e *testscript.Env) error {
 	e.Setenv("REPO", repository())
 	e.Setenv("LC_ALL", "C.UTF-8")
 	e.Setenv("TERM", "xterm-256color")
+	e.Setenv("GORACE", os.Getenv("GORACE")) // see scripts/race.sh
 	e.Defer(func() { stopAll(t, state.Home{Dir: filepath.Join(home, ".nemoclaw")}) })
 	return nil
 }
