@@ -22,6 +22,7 @@ type agentLog struct {
 	file      *os.File // protected by mu
 	size      int64    // protected by mu
 	part      []byte   // protected by mu: a line that has no end yet
+	turns     int      // protected by mu: how often the file was begun anew
 	followers map[chan string]struct{}
 }
 
@@ -104,6 +105,14 @@ func (l *agentLog) turn() {
 	}
 	l.file.Close()
 	l.file, l.size = f, 0
+	l.turns++
+}
+
+// turned is how often the file was full since the start.
+func (l *agentLog) turned() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.turns
 }
 
 // follow returns the last lines and, until ctx ends, a channel of those that

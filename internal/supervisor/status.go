@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +36,7 @@ func (o offers) Status(ctx context.Context) control.Status {
 		Inference:     k.inferenceStatus(ctx),
 		NetworkPolicy: k.policyStatus(),
 		Agent:         control.AgentStatus{Name: "none", Running: true, Healthy: true},
-		Limits:        append(k.group.Held(), k.connections(), k.disk.held()),
+		Limits:        slices.Concat(k.group.Held(), bounds(k.settings.Limits), []string{k.connections(), k.disk.held()}),
 		GatewayPort:   k.settings.Ports.Gateway,
 		SupervisorPID: os.Getpid(),
 		Version:       version.String,
@@ -197,14 +198,9 @@ func (k *keeper) notes() []string {
 			n = append(n, "a Unix socket that a host program makes below "+m.Host+" can be reached from inside")
 		}
 	}
-	if most := k.mostConnections(); k.gate.Stats().Flows >= most {
-		n = append(n, fmt.Sprintf("%d connections are open, which is the limit: further ones are refused; end what holds them, or raise limits.connections in sandbox.yaml and rebuild", most))
+	r := reached{
+		flows: k.gate.Stats().Flows, most: k.mostConnections(),
+		forks: k.group.ForksRefused(), kills: k.group.OOMKills(), turns: k.log.turned(),
 	}
-	if forks := k.group.ForksRefused(); forks > 0 {
-		n = append(n, fmt.Sprintf("%d times no process could be started, since there were %d already, which is the limit; raise limits.pids in sandbox.yaml and rebuild", forks, k.settings.Limits.Pids))
-	}
-	if kills := k.group.OOMKills(); kills > 0 {
-		n = append(n, fmt.Sprintf("OOMKilled: %d processes went over the memory limit; add swap or raise limits.memory_bytes in sandbox.yaml and rebuild", kills))
-	}
-	return n
+	return append(n, r.notes(k.settings.Limits)...)
 }
