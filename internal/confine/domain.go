@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 
 	landlock "github.com/landlock-lsm/go-landlock/landlock/syscall"
@@ -110,6 +111,12 @@ func (d *domain) fork(at int, door ...string) (near, pid int, err error) {
 	files := []uintptr{uintptr(null), uintptr(null), uintptr(null), uintptr(far)}[:max(3, at+1)]
 	files[at] = uintptr(far)
 	err = d.do(func() (err error) {
+		// Until it has executed something, forking keeps a processor from the
+		// runtime, and to collect garbage takes all of them. An agent may stop it
+		// meanwhile, and then somebody has to run who lets it go on. What is being
+		// collected already is collected first.
+		defer debug.SetGCPercent(debug.SetGCPercent(-1))
+		runtime.GC()
 		pid, err = syscall.ForkExec(self, append([]string{"nemoclaw-init"}, door...), &syscall.ProcAttr{
 			Dir: "/", Env: []string{}, Files: files, Sys: &syscall.SysProcAttr{Setsid: true},
 		})

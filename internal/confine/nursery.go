@@ -49,10 +49,7 @@ func (n *nursery) fill() error {
 		return err
 	}
 	c := wire.New(near)
-	if err := c.SendSpec(n.spec); err != nil {
-		c.Close()
-		return err
-	}
+	_ = c.SendSpec(n.spec) // one that has been killed is replaced, like any later
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.down, n.pid = c, pid

@@ -3,6 +3,7 @@ package launch
 import (
 	"bufio"
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -105,7 +106,8 @@ for _ in range(40):
     parent = spawner()
 print("done")'`
 
-// A spawner that is stopped while PID 1 still forks it goes on.
+// A spawner that is stopped while PID 1 still forks it goes on, also where PID 1
+// is asked so much that it has to collect garbage.
 func TestSpawnerStoppedWhileItIsForked(t *testing.T) {
 	s := up(t)
 	s.needs("python3")
@@ -113,7 +115,18 @@ func TestSpawnerStoppedWhileItIsForked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if line, err := bufio.NewReader(p.Stdout()).ReadString('\n'); line != "done\n" {
-		t.Fatal(line, err)
+	ctx, stop := context.WithCancel(t.Context())
+	var asking sync.WaitGroup
+	for range 4 {
+		asking.Go(func() {
+			for ctx.Err() == nil {
+				s.Look(ctx, p.PID())
+			}
+		})
 	}
+	if line, err := bufio.NewReader(p.Stdout()).ReadString('\n'); line != "done\n" {
+		t.Error(line, err)
+	}
+	stop()
+	asking.Wait()
 }
