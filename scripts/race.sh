@@ -7,17 +7,20 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 reports=$(mktemp -d)
-trap 'rm -rf "$reports"' EXIT
+finish() { # also when somebody stops it
+  code=$?
+  if [ -n "$(ls "$reports")" ]; then
+    cat "$reports"/*
+    echo "$(find "$reports" -type f | wc -l) processes had a race" >&2
+    code=1
+  fi
+  rm -rf "$reports"
+  exit "$code"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
 chmod 1777 "$reports" # some tests become another user
 export CGO_ENABLED=1 GORACE="log_path=$reports/race exitcode=0"
 mkdir -p bin/race
 go build -race -o bin/race/nemoclaw ./cmd/nemoclaw
-code=0
-go test -race -p 1 -timeout 120m "${@:-./test/...}" || code=$?
-found=$(find "$reports" -type f | wc -l)
-if [ "$found" -gt 0 ]; then
-  cat "$reports"/*
-  echo "$found processes had a race" >&2
-  exit 1
-fi
-exit "$code"
+go test -race -p 1 -timeout 120m "${@:-./test/...}"
