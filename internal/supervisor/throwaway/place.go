@@ -33,6 +33,9 @@ func MakePlace() (Place, error) {
 			continue // a sweep came between, and takes it away
 		}
 		p := Place{dir, lock}
+		if unlocked(err) {
+			err = nil // nobody can tell there that it is dead, so that no sweep touches it
+		}
 		if err == nil {
 			err = os.Mkdir(p.Workspace(), 0o700)
 		}
@@ -75,6 +78,11 @@ func hold(dir string) (*os.File, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+// unlocked says whether err is that of a file system on which nothing can be locked.
+func unlocked(err error) bool {
+	return errors.Is(err, unix.ENOLCK) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS)
 }
 
 // stands says whether f, a folder of our own that nobody else could write to, is
