@@ -12,19 +12,12 @@ import (
 // TestClear: fetched bytes go, the content of living sandboxes stays and is
 // still checked; without living ones everything goes.
 func TestClear(t *testing.T) {
-	r := newRig(t)
-	r.usualPackages()
-	dir := t.TempDir()
-	s := r.store(dir)
-	c, err := ensure(t, s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, s, c := made(t)
 	cleared, err := s.Clear(t.Context(), Keep{Used: []blueprint.Digest{c.Digest}})
 	if err != nil || cleared.Files != 2 || len(cleared.Kept) != 1 || len(cleared.Damaged) != 0 {
 		t.Errorf("Clear: %+v, %v; want the two tarballs gone", cleared, err)
 	}
-	if left := files(t, filepath.Join(dir, "blobs/sha512")); len(left) != 0 {
+	if left := files(t, filepath.Join(s.dir, "blobs/sha512")); len(left) != 0 {
 		t.Errorf("left: %v", left)
 	}
 	asked := r.asked.Load()
@@ -35,7 +28,7 @@ func TestClear(t *testing.T) {
 		t.Error(err)
 	}
 	for _, room := range []string{"content", "blobs", "partial"} {
-		if left := files(t, filepath.Join(dir, room)); len(left) != 0 {
+		if left := files(t, filepath.Join(s.dir, room)); len(left) != 0 {
 			t.Errorf("nobody uses it, left: %v", left)
 		}
 	}
@@ -107,18 +100,11 @@ func oldTree(c Content, dir string) error {
 // TestClearDamagedIndex: an index.json that cannot be read has a remedy, and it
 // works.
 func TestClearDamagedIndex(t *testing.T) {
-	r := newRig(t)
-	r.usualPackages()
-	dir := t.TempDir()
-	s := r.store(dir)
-	c, err := ensure(t, s)
-	if err != nil {
+	_, s, c := made(t)
+	if err := os.WriteFile(filepath.Join(s.dir, "index.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "index.json"), []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	_, err = ensure(t, s)
+	_, err := ensure(t, s)
 	hinted, ok := err.(interface{ Hint() string })
 	if !ok || hinted.Hint() != "nemoclaw blueprint cache clear" {
 		t.Errorf("got %v", err)

@@ -124,6 +124,19 @@ func ensure(t *testing.T, s *Store) (Content, error) {
 	return s.Ensure(t.Context(), blueprint.Ref{Name: "demo"}, nil)
 }
 
+// made is a store with the usual demo in it.
+func made(t *testing.T) (*rig, *Store, Content) {
+	t.Helper()
+	r := newRig(t)
+	r.usualPackages()
+	s := r.store(t.TempDir())
+	c, err := ensure(t, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, s, c
+}
+
 // usualPackages are two packages, one within the other, with commands.
 func (r *rig) usualPackages() {
 	r.add("node_modules/a", "a", tgz(r.t,

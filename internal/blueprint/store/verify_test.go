@@ -81,14 +81,7 @@ func TestVerifyFinds(t *testing.T) {
 // TestVerifyHoldsTree: a tree, its index and its record that were all changed
 // together do not pass where the caller kept the digest.
 func TestVerifyHoldsTree(t *testing.T) {
-	r := newRig(t)
-	r.usualPackages()
-	dir := t.TempDir()
-	s := r.store(dir)
-	c, err := ensure(t, s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, s, c := made(t)
 	index := filepath.Join(filepath.Dir(c.Dir), indexName)
 	if err := os.WriteFile(index, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -112,16 +105,9 @@ func TestVerifyHoldsTree(t *testing.T) {
 // TestCacheTampered: a blob that was changed after it was checked is found
 // before anything of it is used.
 func TestCacheTampered(t *testing.T) {
-	r := newRig(t)
-	r.usualPackages()
-	dir := t.TempDir()
-	s := r.store(dir)
-	c, err := ensure(t, s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, s, c := made(t)
 	for _, pattern := range []string{"blobs/sha512/*", "blobs/sha256/*"} {
-		blobs, err := filepath.Glob(filepath.Join(dir, pattern))
+		blobs, err := filepath.Glob(filepath.Join(s.dir, pattern))
 		if err != nil || len(blobs) < 2 {
 			t.Fatalf("blobs %v, %v", blobs, err)
 		}
