@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -95,8 +96,20 @@ type Refusal struct {
 func (f *flow) refusal(v policy.Verdict) string {
 	body, _ := json.Marshal(Refusal{ // strings alone: it cannot fail
 		Error: "blocked by the sandbox's network policy", Target: f.target(), Why: v.Why,
-		Hint: "the operator can allow it: openshell term, or nemoclaw approvals",
+		Hint: hintFor(v),
 	})
 	return fmt.Sprintf("HTTP/1.1 403 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s\n",
 		http.StatusText(http.StatusForbidden), len(body)+1, body)
+}
+
+// hintFor says what can be done about v. A question stays after its connection;
+// a rule is the operator's to take away, and what has neither takes one.
+func hintFor(v policy.Verdict) string {
+	switch {
+	case v.Action == policy.Ask, strings.HasPrefix(v.Rule, "unlisted: ask"):
+		return "the operator can allow it: openshell term, or nemoclaw approvals"
+	case v.Line > 0 && strings.HasPrefix(v.Rule, policy.Deny.String()+" "):
+		return "the operator refused it in network-policy.yaml, and can take that rule away: nemoclaw policy remove --deny"
+	}
+	return "the operator can list it: nemoclaw policy add"
 }

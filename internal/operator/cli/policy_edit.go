@@ -106,6 +106,7 @@ func (t target) editPolicy(ctx context.Context, entries []policy.Entry, edit fun
 	}
 	t.printEdit(before, after)
 	t.warnShadowed(entries, after)
+	t.nameLoopback(entries, after)
 	if dry {
 		t.app.voice.News("Dry run: nothing was written.")
 		return nil
@@ -166,6 +167,18 @@ func (t target) warnShadowed(entries []policy.Entry, after *policy.Policy) {
 		v, denied := after.Denies(r)
 		if denied && allows(after, e) {
 			t.app.voice.News("! %s stays refused: line %d denies it\n  → nemoclaw %s policy remove --deny %s", say.Clean(r.Target()), v.Line, t.word(), say.Clean(e.Host))
+		}
+	}
+}
+
+// nameLoopback says how the host's loopback is called inside, where its own
+// names mean the sandbox.
+func (t target) nameLoopback(entries []policy.Entry, after *policy.Policy) {
+	for _, e := range entries {
+		host, addr, err := policy.ParseTarget(e.Host)
+		inside := addr.IsLoopback() || host == "localhost"
+		if err == nil && inside && allows(after, e) {
+			t.app.voice.News("→ from inside it is host.nemoclaw.internal:%d: there, %s is the sandbox itself", e.Port, say.Clean(e.Host))
 		}
 	}
 }
