@@ -195,7 +195,8 @@ func roomAt(dir string) int64 {
 	if unix.Statfs(dir, &st) != nil {
 		return maxUnpacked // the writes will tell
 	}
-	return min(maxUnpacked, max(0, int64(st.Bavail)*st.Bsize-spare))
+	others := min(spare, int64(st.Blocks)*st.Bsize/16) // of a small disk, less
+	return min(maxUnpacked, max(0, int64(st.Bavail)*st.Bsize-others))
 }
 
 // take counts what is about to be written.
