@@ -11,9 +11,9 @@ import (
 // turn and turns of the throughput.
 const (
 	connectsATurn = 20
-	connectTurns  = 75
+	connectTurns  = 300
 	bulk          = 96 << 20
-	bulkTurns     = 9
+	bulkTurns     = 25
 )
 
 // measureGate compares the road through the gate with a plain proxy outside,

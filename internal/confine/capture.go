@@ -21,13 +21,22 @@ const (
 // finds the queue full without making a socket of it, and the packet that ends
 // such a handshake would find none; without them the first packet is dropped,
 // and sent again. Whoever connects here can flood nobody but himself.
-func withoutCookies() bool {
-	fd, err := unix.Open("/proc/sys/net/ipv4/tcp_syncookies", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+func withoutCookies() bool { return tune("/proc/sys/net/ipv4/tcp_syncookies", "0") }
+
+// withoutPacing takes the plainest congestion control for this network namespace
+// (tcp(7), tcp_congestion_control; every kernel has it). All its connections end
+// within it, and what paces them on the way, as bbr does, costs a timer a packet.
+// Where it cannot, they are slower.
+func withoutPacing() { tune("/proc/sys/net/ipv4/tcp_congestion_control", "reno") }
+
+// tune writes one of the kernel's parameters, and says whether it could.
+func tune(path, value string) bool {
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return false
 	}
 	defer unix.Close(fd)
-	_, err = unix.Write(fd, []byte("0"))
+	_, err = unix.Write(fd, []byte(value))
 	return err == nil
 }
 

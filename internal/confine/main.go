@@ -90,6 +90,7 @@ func follow(list []step) error {
 func (in *inside) enclose(s spec.Spec, handed []int, compiled <-chan error) error {
 	// Before the files are: meanwhile /proc goes from one root to the other.
 	first := !s.Network.CaptureOff && withoutCookies()
+	withoutPacing()
 	network := in.domain.begin(func() error {
 		if err := follow(in.networkSteps(s.Network, first)); err != nil {
 			return err

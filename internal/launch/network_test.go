@@ -323,6 +323,18 @@ func TestWhoHoldsASocket(t *testing.T) {
 
 func addrPort(a net.Addr) netip.AddrPort { return netip.MustParseAddrPort(a.String()) }
 
+// Inside, where every connection has one hop, nothing is paced.
+func TestInsideIsNotPaced(t *testing.T) {
+	s := up(t)
+	p, err := s.Run(t.Context(), spec.Command{Argv: []string{"cat", "/proc/sys/net/ipv4/tcp_congestion_control"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, _ := io.ReadAll(p.Stdout()); string(out) != "reno\n" {
+		t.Errorf("%q", out)
+	}
+}
+
 func TestGatePortIsTheSpecs(t *testing.T) {
 	s := up(t)
 	l := s.listener(spec.Capture4, "")

@@ -132,6 +132,7 @@ func dialNear(to netip.Addr, port uint16) (int, error) {
 	if err != nil {
 		return -1, err
 	}
+	unpaced(fd)
 	err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	at := sockaddr(netip.AddrPortFrom(to, port))
 	if err == nil {

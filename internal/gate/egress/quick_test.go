@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/nemoclaw/nemoclaw/internal/policy"
 )
 
@@ -388,5 +390,38 @@ func TestQuickHandsOverWhatIsLeft(t *testing.T) {
 func (n *nearby) awaitHandOver() {
 	for n.isQuick() {
 		runtime.Gosched()
+	}
+}
+
+// What is near is not paced, on either road, whatever the machine's own
+// congestion control is.
+func TestNearIsNotPaced(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	at := addrPort(l.Addr())
+	quick, err := dialNear(at.Addr(), at.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(quick)
+	slow, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(slow)
+	// Another one first, where the machine has it: the control.
+	if unix.SetsockoptString(slow, unix.SOL_TCP, unix.TCP_CONGESTION, "cubic") == nil {
+		if got, err := unix.GetsockoptString(slow, unix.SOL_TCP, unix.TCP_CONGESTION); got != "cubic" || err != nil {
+			t.Fatalf("%q, %v", got, err)
+		}
+	}
+	begin(slow, at)
+	for name, fd := range map[string]int{"quick": quick, "slow": slow} {
+		if got, err := unix.GetsockoptString(fd, unix.SOL_TCP, unix.TCP_CONGESTION); got != "reno" || err != nil {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
 	}
 }
