@@ -10,17 +10,10 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 )
 
-// stopsAFork waits for a command that is being started, stops what has been
-// forked before it executes anything, and kills the spawner.
-const stopsAFork = `exec python3 -uc '
+// stopping begins a script that stops what it hits by guessing the next number of
+// a process.
+const stopping = `exec python3 -uc '
 import os, signal, sys, time
-def forked(pid): # and not yet anything else: as hidden as its parent
-    try:
-        s = open("/proc/%d/stat" % pid).read()
-        if int(s[s.rindex(")")+2:].split()[1]) == parent: os.readlink("/proc/%d/exe" % pid)
-    except PermissionError: return True
-    except OSError: pass
-    return False
 def sent(pid, sig):
     try: os.kill(pid, sig)
     except OSError: return False
@@ -29,7 +22,18 @@ def newest():
     pid = os.fork()
     if pid == 0: os._exit(0)
     os.waitpid(pid, 0)
-    return pid
+    return pid`
+
+// stopsAFork waits for a command that is being started, stops what has been
+// forked before it executes anything, and kills the spawner.
+const stopsAFork = stopping + `
+def forked(pid): # and not yet anything else: as hidden as its parent
+    try:
+        s = open("/proc/%d/stat" % pid).read()
+        if int(s[s.rindex(")")+2:].split()[1]) == parent: os.readlink("/proc/%d/exe" % pid)
+    except PermissionError: return True
+    except OSError: pass
+    return False
 parent = os.getppid()
 while True:
     pid = newest() + 1
@@ -77,17 +81,7 @@ func TestSpawnerKilledWhileItForks(t *testing.T) {
 
 // stopsSpawners kills the spawner, and stops the next one before it executes
 // itself, again and again. It says when there is none any more.
-const stopsSpawners = `exec python3 -uc '
-import os, signal, sys, time
-def sent(pid, sig):
-    try: os.kill(pid, sig)
-    except OSError: return False
-    return True
-def newest():
-    pid = os.fork()
-    if pid == 0: os._exit(0)
-    os.waitpid(pid, 0)
-    return pid
+const stopsSpawners = stopping + `
 def spawner():
     late = time.monotonic() + 5
     while time.monotonic() < late:
