@@ -20,7 +20,8 @@ finish() { # also when somebody stops it
 trap finish EXIT
 trap 'exit 130' INT TERM
 chmod 1777 "$reports" # some tests become another user
-export CGO_ENABLED=1 GORACE="log_path=$reports/race exitcode=0"
+# Without the last option each nemoclaw sleeps for a second before it ends.
+export CGO_ENABLED=1 GORACE="log_path=$reports/race exitcode=0 atexit_sleep_ms=0"
 mkdir -p bin/race
 go build -race -o bin/race/nemoclaw ./cmd/nemoclaw
 go test -race -p 1 -timeout 120m "${@:-./test/...}"
