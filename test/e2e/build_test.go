@@ -54,7 +54,7 @@ func TestBuildIsTheSame(t *testing.T) {
 	c := exec.CommandContext(t.Context(), filepath.Join(dir, "nemoclaw"), "blueprint", "build", filepath.Join(elsewhere, "copy"))
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user}}
 	c.Dir = dir
-	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "NEMOCLAW_HOME=" + filepath.Join(dir, "state")}
+	c.Env = environment("HOME="+dir, "NEMOCLAW_HOME="+filepath.Join(dir, "state"))
 	out, err := c.Output()
 	if other := strings.TrimSpace(string(out)); err != nil || other != own {
 		t.Errorf("as root %s, as a user %s, %v", own, other, err)

@@ -267,7 +267,7 @@ func TestTwoUsers(t *testing.T) {
 	as := func(p person, args ...string) (string, error) {
 		c := exec.CommandContext(t.Context(), filepath.Join(p.dir, "nemoclaw"), args...)
 		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: p.uid, Gid: p.uid}}
-		c.Dir, c.Env = p.dir, []string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.dir, "NEMOCLAW_HOME=" + p.dir + "/state"}
+		c.Dir, c.Env = p.dir, environment("HOME="+p.dir, "NEMOCLAW_HOME="+p.dir+"/state")
 		out, err := c.CombinedOutput()
 		return string(out), err
 	}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -34,7 +35,7 @@ func Start(word string, place state.Sandbox, env []string) (*Process, error) {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = []string{"nemoclaw", word, place.Place()}
 	cmd.Dir = "/"
-	cmd.Env = append(env, "NEMOCLAW_HOME="+place.Home().Dir)
+	cmd.Env = slices.Concat(env, []string{"NEMOCLAW_HOME=" + place.Home().Dir}, detector())
 	cmd.Stderr = os.Stderr
 	cmd.ExtraFiles = []*os.File{far} // Descriptor
 	wire, err := net.FileConn(near)
