@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -38,9 +40,9 @@ func TestConnectionsAfterASleep(t *testing.T) {
 		}
 	}
 	programs, peers := map[string]*running{}, map[string]net.Conn{}
-	begin := func(name string, port uint16, hello, script string) {
+	begin := func(name string, port uint16, serve func(net.Conn), script string) {
 		t.Helper()
-		b.world.Service(name+".example.net", port, hold(hello))
+		b.world.Service(name+".example.net", port, serve)
 		programs[name] = b.start("bash", "-c", script)
 		b.sees(programs[name], "hello")
 		peers[name] = <-said
@@ -48,10 +50,14 @@ func TestConnectionsAfterASleep(t *testing.T) {
 	talk := func(name, then string) string {
 		return fmt.Sprintf(`exec 3<>/dev/tcp/%s.example.net/9000; read -r x <&3; echo $x; %s if read -r x <&3; then echo "then $x"; else echo ended; fi`, name, then)
 	}
-	begin("living", 9000, "hello\n", talk("living", ""))
-	begin("dead", 9000, "hello\n", talk("dead", ""))
-	begin("busy", 9000, "hello\n", talk("busy", `read -r go; echo question >&3;`))
-	begin("read", 80, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello\n", `curl -sSN http://read.example.net/ || echo ended`)
+	begin("living", 9000, hold("hello\n"), talk("living", ""))
+	begin("dead", 9000, hold("hello\n"), talk("dead", ""))
+	begin("busy", 9000, hold("hello\n"), talk("busy", `read -r go; echo question >&3;`))
+	asked := func(c net.Conn) {
+		_, _ = http.ReadRequest(bufio.NewReader(c)) // who answers before is hung up on
+		hold("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello\n")(c)
+	}
+	begin("read", 80, asked, `curl -sSN http://read.example.net/ || echo ended`)
 
 	for _, name := range []string{"dead", "busy", "read"} {
 		internet.Deafen(t, peers[name])
