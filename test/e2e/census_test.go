@@ -18,7 +18,7 @@ type census struct {
 	mounts    map[string]string
 	cgroups   map[string]string
 	sockets   map[string]string // that listen, or have a path
-	files     map[string]string // of the home and of the temporary folder
+	files     map[string]string // of the home and of its temporary folder
 }
 
 func (h *home) census() census {
@@ -46,11 +46,9 @@ func (h *home) census() census {
 		}
 	}
 	c.walk(filepath.Dir(h.dir))
-	entries, _ := os.ReadDir(os.TempDir())
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), "nemoclaw") {
-			c.files[e.Name()] = e.Name()
-		}
+	entries, _ := os.ReadDir(h.tmp())
+	for _, e := range entries { // an empty folder, too
+		c.files[e.Name()] = e.Name()
 	}
 	return c
 }

@@ -267,14 +267,14 @@ func TestTwoUsers(t *testing.T) {
 	as := func(p person, args ...string) (string, error) {
 		c := exec.CommandContext(t.Context(), filepath.Join(p.dir, "nemoclaw"), args...)
 		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: p.uid, Gid: p.uid}}
-		c.Dir, c.Env = p.dir, environment("HOME="+p.dir, "NEMOCLAW_HOME="+p.dir+"/state")
+		c.Dir, c.Env = p.dir, environment("HOME="+p.dir, "NEMOCLAW_HOME="+p.dir+"/state", "TMPDIR="+p.dir+"/tmp")
 		out, err := c.CombinedOutput()
 		return string(out), err
 	}
 	var people []person
 	for uid := range uint32(2) {
 		p := person{user + uid, filepath.Join(filepath.Dir(h.dir), fmt.Sprint("of", uid))}
-		tool(t, "sh", "-ec", `chmod 755 "$(dirname "$0")"; mkdir "$0"; cp "$1" "$0/nemoclaw"; chown -R "$2:$2" "$0"`, p.dir, program, fmt.Sprint(p.uid))
+		tool(t, "sh", "-ec", `chmod 755 "$(dirname "$0")"; mkdir "$0" "$0/tmp"; cp "$1" "$0/nemoclaw"; chown -R "$2:$2" "$0"`, p.dir, program, fmt.Sprint(p.uid))
 		people = append(people, p)
 		if out, err := as(p, "onboard", "--yes", "--agent", "none", "--inference-url", url, "--model", "tiny", "--name", "box"); err != nil {
 			t.Fatalf("%v: %s", err, out)
@@ -293,6 +293,9 @@ func TestTwoUsers(t *testing.T) {
 	for _, p := range people {
 		if out, err := as(p, "box", "destroy", "--yes"); err != nil {
 			t.Errorf("%v: %s", err, out)
+		}
+		if left, err := os.ReadDir(p.dir + "/tmp"); err != nil || len(left) > 0 {
+			t.Errorf("user %d left temporary files: %v, %v", p.uid, left, err)
 		}
 		tool(t, "rm", "-rf", p.dir)
 	}

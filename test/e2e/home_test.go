@@ -51,14 +51,21 @@ func newHome(t *testing.T) *home {
 	t.Cleanup(func() { os.RemoveAll(own) })
 	h := &home{T: t, world: world, dir: filepath.Join(own, "state")}
 	for _, e := range os.Environ() {
-		if !strings.HasPrefix(e, "HOME=") && !strings.HasPrefix(e, "NEMOCLAW_HOME=") {
+		if !strings.HasPrefix(e, "HOME=") && !strings.HasPrefix(e, "NEMOCLAW_HOME=") && !strings.HasPrefix(e, "TMPDIR=") {
 			h.env = append(h.env, e)
 		}
 	}
-	h.env = append(h.env, "HOME="+own, "NEMOCLAW_HOME="+h.dir, "TERM=xterm-256color")
+	// Others may use the machine's own temporary folder meanwhile, see census.
+	if err := os.Mkdir(h.tmp(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	h.env = append(h.env, "HOME="+own, "NEMOCLAW_HOME="+h.dir, "TMPDIR="+h.tmp(), "TERM=xterm-256color")
 	t.Cleanup(h.end)
 	return h
 }
+
+// tmp is where what it starts keeps its temporary files.
+func (h *home) tmp() string { return filepath.Join(filepath.Dir(h.dir), "tmp") }
 
 // end destroys what is left, and holds that no control group is; a test that
 // failed shows its logs first.

@@ -272,8 +272,6 @@ func self(t *testing.T) []byte {
 // leaves nothing of it behind.
 func TestRunReadsRequests(t *testing.T) {
 	h := newHome(t)
-	tmp := t.TempDir()
-	h.env = append(h.env, "TMPDIR="+tmp)
 	h.run(t.Context(), strings.NewReader(token), "secret", "set", "github", "--stdin")
 	rules := filepath.Join(t.TempDir(), "p.yaml")
 	text := `egress: [{host: api.github.com, port: 443, http: [{methods: [GET], paths: ["/open/**"]}], credential: github}]`
@@ -290,7 +288,7 @@ func TestRunReadsRequests(t *testing.T) {
 	if got := <-seen; got != "Bearer "+token {
 		t.Errorf("the server saw %q", got)
 	}
-	if left, _ := filepath.Glob(filepath.Join(tmp, "*")); len(left) > 0 {
+	if left, _ := filepath.Glob(filepath.Join(h.tmp(), "*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 }
