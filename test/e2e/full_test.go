@@ -142,8 +142,9 @@ func (d *smallDisk) fill(free int64) {
 // whole holds that the sandbox runs and that its files are what they were.
 func (d *smallDisk) whole(what string) {
 	d.Helper()
-	st := d.status()
-	if !st.Healthy || !st.Blueprint.Verified {
+	// Without a byte left it may have been paused; with some it goes on by itself.
+	d.await(what+": that it runs", func() bool { return d.status().Healthy })
+	if st := d.status(); !st.Blueprint.Verified {
 		d.Errorf("%s: %+v", what, st)
 	}
 	if now := d.sh(sumOfFiles).out; now != d.files {

@@ -140,7 +140,7 @@ func (c *claw) isLedAstray(t *testing.T) {
 	if !slices.ContainsFunc(calls, func(e audit.Event) bool {
 		return e.Call != nil && strings.Contains(e.Call.Prompt, "/etc/shadow: Permission denied")
 	}) {
-		t.Error("the log does not show the filesystem wall")
+		t.Errorf("the log does not show the filesystem wall: %s", b.do("inference", "log", "--json"))
 	}
 	if slices.ContainsFunc(calls, func(e audit.Event) bool { return e.Call != nil && strings.Contains(e.Call.Prompt, "root:") }) {
 		t.Error("the model was told passwords")
