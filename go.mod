@@ -2,6 +2,8 @@ module github.com/nemoclaw/nemoclaw
 
 go 1.26.0
 
+toolchain go1.26.10
+
 require (
 	charm.land/bubbletea/v2 v2.0.8
 	filippo.io/age v1.3.2
