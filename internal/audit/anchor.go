@@ -60,7 +60,7 @@ func loadAnchor(r io.Reader) (anchor, error) {
 		return anchor{}, errors.New("the anchor is damaged")
 	}
 	if a.Version > version {
-		return anchor{}, fmt.Errorf("the anchor has version %d: this program knows %d", a.Version, version)
+		return anchor{}, &Newer{"its anchor", a.Version}
 	}
 	if !bytes.Equal(text, a.record()) {
 		return anchor{}, errors.New("the anchor is damaged")

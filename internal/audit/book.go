@@ -61,6 +61,10 @@ var ErrFull = errors.New("audit book: the queue to the disk is full")
 // ErrClosed means that the book was closed.
 var ErrClosed = errors.New("audit book: closed")
 
+// atOpen begins what Open says of a damage: Verify tells it by that from what was
+// lost to a full disk.
+const atOpen = "found when the book was opened: "
+
 // Open opens the book in dir, whose anchor is a file elsewhere, to write; both
 // are made where they do not exist. A torn end, as a crash leaves it, is
 // dropped. Where more is wrong, the book goes on after a Damage event that
@@ -83,7 +87,7 @@ func Open(dir, anchorPath string) (*Book, error) {
 		watchers: map[*watcher]struct{}{},
 	}
 	if damage != nil {
-		b.Append(Event{Kind: Damage, Why: "found when the book was opened: " + damage.Error()})
+		b.Append(Event{Kind: Damage, Why: atOpen + damage.Error()})
 	}
 	go b.run()
 	return b, nil

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -140,12 +142,21 @@ func TestOpenKeepsTheEvidence(t *testing.T) {
 			}
 		},
 		"emptied": func(t *testing.T, s shelf) { s.put(t, 1, nil) },
+		"anchor and last events deleted": func(t *testing.T, s shelf) {
+			all := bytes.SplitAfter(s.bytes(t, 1), []byte("\n"))
+			s.put(t, 1, bytes.Join(all[:3], nil))
+			s.unmoor(t)
+		},
+		"anchor deleted, an event edited": func(t *testing.T, s shelf) {
+			s.put(t, 1, bytes.Replace(s.bytes(t, 1), []byte("host-2"), []byte("host-9"), 1))
+			s.unmoor(t)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newShelf(t)
 			s.fill(t, 5)
 			tamper(t, s)
-			before := s.wrong(t, name)
+			before, all := s.wrong(t, name), s.everything(t)
 			b := s.open(t)
 			if b.Damage() == nil {
 				t.Error("Open found nothing")
@@ -156,6 +167,9 @@ func TestOpenKeepsTheEvidence(t *testing.T) {
 			if err == nil || r.Damage != 1 {
 				t.Errorf("after the next start: %v, %+v", err, r)
 			}
+			if now := s.everything(t); !bytes.HasPrefix(now, all) {
+				t.Error("the start has changed what was there")
+			}
 			t.Logf("before: %v; after: %v", before, err)
 		})
 	}
@@ -164,9 +178,7 @@ func TestOpenKeepsTheEvidence(t *testing.T) {
 func TestAMissingAnchorIsWrittenDown(t *testing.T) {
 	s := newShelf(t)
 	s.fill(t, 3)
-	if err := os.Remove(s.anchor); err != nil {
-		t.Fatal(err)
-	}
+	s.unmoor(t)
 	s.fill(t, 1)
 	b := s.open(t)
 	if err := b.Damage(); err != nil {
@@ -174,7 +186,72 @@ func TestAMissingAnchorIsWrittenDown(t *testing.T) {
 	}
 	closeBook(t, b)
 	all := s.events(t)
-	if r := s.sound(t); r.Damage != 1 || len(all) != 5 || !strings.Contains(all[3].Why, "anchor is missing") {
-		t.Errorf("report %+v, events %+v", r, all)
+	if p := s.wrong(t, "an anchor that was missing"); p.Seq != 4 || len(all) != 5 || !strings.Contains(p.Why, "anchor is missing") {
+		t.Errorf("problem %v, events %+v", p, all)
 	}
+}
+
+// What a later nemoclaw wrote is refused, not judged, and above all not cut.
+func TestANewerBookIsRefused(t *testing.T) {
+	for name, of := range map[string]func(s shelf) string{
+		"anchor": func(s shelf) string { return s.anchor },
+		"event":  func(s shelf) string { return filepath.Join(s.dir, nameOf(1)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShelf(t)
+			s.fill(t, 3)
+			text, err := os.ReadFile(of(s))
+			if err != nil {
+				t.Fatal(err)
+			}
+			later := bytes.Replace(text, []byte(`{"v":1,`), []byte(`{"v":2,`), 1)
+			if name == "event" { // as a later one would write it, with a hash that fits
+				end := bytes.IndexByte(later, '\n')
+				body := later[:end-hashLen]
+				later = []byte(string(body) + hashOpen + hashOf(body) + hashClose + string(later[end:]))
+				s.unmoor(t) // so that it is read from its first line
+			}
+			if err := os.WriteFile(of(s), later, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			before := s.everything(t)
+			var newer *Newer
+			if b, err := Open(s.dir, s.anchor); !errors.As(err, &newer) {
+				t.Errorf("Open: %v", err)
+				if err == nil {
+					closeBook(t, b)
+				}
+			}
+			if _, err := Verify(s.dir, s.anchor); name == "anchor" && !errors.As(err, &newer) {
+				t.Errorf("Verify: %v", err)
+			}
+			if now := s.everything(t); !bytes.Equal(now, before) {
+				t.Errorf("the book was %d bytes, is %d", len(before), len(now))
+			}
+			if now, err := os.ReadFile(of(s)); err != nil || !bytes.Equal(now, later) {
+				t.Errorf("the %s was written, or %v", name, err)
+			}
+		})
+	}
+}
+
+// unmoor takes the anchor away.
+func (s shelf) unmoor(t testing.TB) {
+	t.Helper()
+	if err := os.Remove(s.anchor); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// everything is all segments, one after another.
+func (s shelf) everything(t testing.TB) (all []byte) {
+	t.Helper()
+	numbers, err := segments(s.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range numbers {
+		all = append(all, s.bytes(t, n)...)
+	}
+	return all
 }

@@ -77,6 +77,9 @@ func decode(line []byte) (Event, error) {
 	if err := json.Unmarshal(line, &e); err != nil {
 		return Event{}, fmt.Errorf("no event: %w", err)
 	}
+	if e.Version > version {
+		return Event{}, &Newer{fmt.Sprintf("event %d", e.Seq), e.Version}
+	}
 	if e.Version != version {
 		return Event{}, fmt.Errorf("version %d: this program knows %d", e.Version, version)
 	}

@@ -46,7 +46,7 @@ func readBase(anchorPath string) (base, error) {
 		return base{}, errors.New("the record of what was removed is damaged")
 	}
 	if b.Version > version {
-		return base{}, fmt.Errorf("the record of what was removed has version %d: this program knows %d", b.Version, version)
+		return base{}, &Newer{"the record of what was removed", b.Version}
 	}
 	return b, nil
 }

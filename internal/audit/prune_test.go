@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -98,7 +99,9 @@ func TestPrunedByNobody(t *testing.T) {
 	if err := os.WriteFile(baseOf(s.anchor), append([]byte(`{"v":99}`), '\n'), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.wrong(t, "a record of a newer version")
+	if _, err := Verify(s.dir, s.anchor); !errors.As(err, new(*Newer)) {
+		t.Errorf("a record of a newer version: %v", err)
+	}
 	if err := os.WriteFile(baseOf(s.anchor), record, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -29,21 +29,44 @@ func look(dir string, a anchor, anchorErr error) (found, error) {
 	if errors.Is(anchorErr, errNoAnchor) && last == 0 {
 		return found{head: start}, nil
 	}
+	if newer := (*Newer)(nil); errors.As(anchorErr, &newer) {
+		return found{}, newer
+	}
 	if anchorErr != nil {
-		f, err := follow(dir, anchor{}, last)
-		if err != nil {
-			return damaged(start, last, err), nil
-		}
-		f.damage = anchorErr
-		return f, nil
+		return unanchored(dir, last, anchorErr)
 	}
 	if last == 0 && a.Seq == 0 {
 		return found{head: start}, nil
 	}
 	f, err := follow(dir, a, last)
+	if newer := (*Newer)(nil); errors.As(err, &newer) {
+		return found{}, newer
+	}
 	if err != nil {
 		return damaged(a.head(), last, err), nil
 	}
+	return f, nil
+}
+
+// unanchored is look where no anchor says what was durable. Then a line that is
+// not right may be what a crash has left, or an edit with durable events behind
+// it: all of it stays, and the book goes on in a new segment.
+func unanchored(dir string, last int, why error) (found, error) {
+	f, err := follow(dir, anchor{}, last)
+	if newer := (*Newer)(nil); errors.As(err, &newer) {
+		return found{}, newer
+	}
+	if err != nil {
+		return damaged(start, last, errors.Join(why, err)), nil
+	}
+	info, err := os.Stat(filepath.Join(dir, nameOf(f.segment)))
+	if err != nil {
+		return found{}, fmt.Errorf("open book: %w", err)
+	}
+	if info.Size() != f.size {
+		return damaged(f.head, last, why), nil
+	}
+	f.damage = why
 	return f, nil
 }
 
@@ -66,6 +89,9 @@ func follow(dir string, a anchor, last int) (found, error) {
 		f.size = offset
 		err := lines(dir, f.segment, offset, func(p place, line []byte) error {
 			e, err := read(line)
+			if newer := (*Newer)(nil); errors.As(err, &newer) {
+				return newer
+			}
 			if !anchored {
 				anchored = true
 				if err != nil || !p.Whole || (head{e.Seq, e.Hash}) != a.head() {

@@ -3,6 +3,7 @@ package audit
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -17,7 +18,7 @@ type Report struct {
 	Torn     bool      `json:"torn,omitempty"`   // a crash tore the end off, beyond the anchor; the next start drops it
 	Pruned   uint64    `json:"pruned,omitempty"` // events that the operator removed from the old end
 	PrunedAt time.Time `json:"pruned_at,omitzero"`
-	Damage   int       `json:"damage,omitempty"` // Damage events: what the book itself says was wrong with it
+	Damage   int       `json:"damage,omitempty"` // Damage events: what the book itself says was wrong with it, or lost
 	Problems []Problem `json:"problems,omitempty"`
 }
 
@@ -60,8 +61,8 @@ const (
 )
 
 // Verify reads the whole book and holds it to its chain and its anchor. The
-// error is *Tampered where something is wrong with it. It writes nothing and
-// works while the sandbox runs.
+// error is *Tampered where something is wrong with it, *Newer where a later
+// nemoclaw wrote it. It writes nothing and works while the sandbox runs.
 func Verify(dir, anchorPath string) (Report, error) {
 	// The anchor first: a book in use can only have grown since.
 	a, anchorErr := readAnchor(anchorPath)
@@ -70,6 +71,9 @@ func Verify(dir, anchorPath string) (Report, error) {
 		return Report{}, err
 	}
 	b, baseErr := readBase(anchorPath)
+	if newer := (*Newer)(nil); errors.As(errors.Join(anchorErr, baseErr), &newer) {
+		return Report{}, newer
+	}
 	for len(all) > 0 && all[0] <= b.Segment {
 		all = all[1:] // removed, but for a crash
 	}
@@ -177,6 +181,9 @@ func (v *verifier) take(p place, e Event) {
 	v.report.Events++
 	if e.Kind == Damage {
 		v.report.Damage++
+	}
+	if e.Kind == Damage && strings.HasPrefix(e.Why, atOpen) {
+		v.problem(p, e.Seq, e.Why) // a start makes nothing whole
 	}
 	v.report.Last = e.Time
 	v.pass(p, head{e.Seq, e.Hash})
