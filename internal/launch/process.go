@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -67,12 +68,24 @@ func (b *Box) order(c spec.Command, program ...int) *Ordered {
 	return o
 }
 
+// patience is how long PID 1 has to start a command. Where it takes longer it is
+// stopped, and whoever asked must not wait for ever.
+const patience = 15 * time.Second
+
+// ErrSilent is a sandbox whose PID 1 does not answer.
+var ErrSilent = fmt.Errorf("the sandbox's PID 1 does not answer within %s; `nemoclaw NAME stop` ends it", patience)
+
 // Wait waits for the command's start, once. Its errors are those of Run.
 func (o *Ordered) Wait(ctx context.Context) (*Process, error) {
 	var r reply
 	err := o.err
 	if err == nil {
-		r, err = o.p.box.answered(ctx, o.id, o.answer)
+		bounded, cancel := context.WithTimeoutCause(ctx, patience, ErrSilent)
+		defer cancel()
+		r, err = o.p.box.answered(bounded, o.id, o.answer)
+		if errors.Is(err, context.DeadlineExceeded) && context.Cause(bounded) == ErrSilent {
+			return nil, ErrSilent
+		}
 	}
 	if errors.Is(err, ErrGone) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return nil, err

@@ -21,6 +21,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/plan"
 	"github.com/nemoclaw/nemoclaw/internal/session"
 	"github.com/nemoclaw/nemoclaw/internal/state"
+	"github.com/nemoclaw/nemoclaw/internal/supervisor/child"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor/clerk"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor/limit"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor/notify"
@@ -175,6 +176,9 @@ func (k *keeper) teardown(why string) {
 	}
 	if k.gate != nil {
 		k.gate.Close()
+	}
+	if k.clerk != nil { // whoever waits for an answer of one that is stopped gives up
+		defer time.AfterFunc(child.Leave, func() { k.clerk.Wire.Close() }).Stop()
 	}
 	k.all.Wait()
 	if k.notifier != nil {

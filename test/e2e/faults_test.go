@@ -58,6 +58,7 @@ func TestStoppedInit(t *testing.T) {
 	before := h.census()
 	b := h.shell("box", article)
 	h.stop(initOf(t, b.status().SupervisorPID))
+	b.refuses(125, []string{"PID 1 does not answer within", "stop"}, "box", "exec", "--", "true")
 	began := time.Now()
 	b.do("stop")
 	if took := time.Since(began); took > 30*time.Second {
@@ -66,6 +67,35 @@ func TestStoppedInit(t *testing.T) {
 	h.processesGone(before)
 	b.do("start")
 	b.prints("well", "echo well")
+	b.do("audit", "verify")
+	b.do("destroy", "--yes")
+	h.gone(before)
+}
+
+// And a clerk that is stopped is left behind neither by `stop` nor by a supervisor
+// that is killed, though it sees the end of nothing.
+func TestStoppedClerk(t *testing.T) {
+	modelServer(t)
+	h := newHome(t)
+	before := h.census()
+	b := h.shell("box", article)
+	h.stop(clerkOf(t, b.status().SupervisorPID))
+	b.prints("well", "echo well")        // which needs no clerk
+	b.save(b.policyFile(), article+"\n") // of this it is asked, and says nothing
+	b.do("stop")
+	h.processesGone(before)
+	if left := h.cgroupsOf("box"); len(left) > 0 {
+		t.Errorf("left: %q", left)
+	}
+	b.event("the end", func(e audit.Event) bool { return e.Kind == audit.Stop })
+	b.do("start")
+	supervisor := b.status().SupervisorPID
+	h.stop(clerkOf(t, supervisor))
+	if err := unix.Kill(supervisor, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	h.processesGone(before)
+	b.revived("a supervisor killed beside a stopped clerk")
 	b.do("audit", "verify")
 	b.do("destroy", "--yes")
 	h.gone(before)

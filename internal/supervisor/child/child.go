@@ -5,7 +5,10 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -23,8 +26,10 @@ type Process struct {
 }
 
 // Start runs `nemoclaw WORD NAME` for the sandbox at place, with env beside
-// what finds the home. Its last words go where the supervisor's go.
-func Start(word string, place state.Sandbox, env []string) (*Process, error) {
+// what finds the home. Its last words go where the supervisor's go. When the
+// supervisor is gone it gets the signal death, for one that is stopped sees no end
+// of its wire; 0 is none.
+func Start(word string, place state.Sandbox, env []string, death syscall.Signal) (*Process, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("start the %s: %w", word, err)
@@ -42,23 +47,38 @@ func Start(word string, place state.Sandbox, env []string) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the %s: %w", word, err)
 	}
-	if err := cmd.Start(); err != nil {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: death}
+	p := &Process{Wire: wire, gone: make(chan struct{})}
+	started := make(chan error)
+	go func() {
+		defer close(p.gone)
+		runtime.LockOSThread() // death comes when the thread ends that started it
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // that it ended is all that counts
+		}
+	}()
+	if err := <-started; err != nil {
 		wire.Close()
 		return nil, fmt.Errorf("start the %s: %w", word, err)
 	}
-	p := &Process{Wire: wire, PID: cmd.Process.Pid, gone: make(chan struct{})}
-	go func() {
-		_ = cmd.Wait() // that it ended is all that counts
-		close(p.gone)
-	}()
+	p.PID = cmd.Process.Pid
 	return p, nil
 }
 
 // Gone is closed when the process has ended.
 func (p *Process) Gone() <-chan struct{} { return p.gone }
 
-// Dismiss ends it and waits for its end.
+// Leave is how long a child has to end after its wire has.
+const Leave = 3 * time.Second
+
+// Dismiss ends it and waits for its end, but not for ever: one that is stopped
+// hears nothing.
 func (p *Process) Dismiss() {
 	p.Wire.Close()
-	<-p.gone
+	select {
+	case <-p.gone:
+	case <-time.After(Leave):
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"syscall"
 
 	"github.com/nemoclaw/nemoclaw/internal/state"
 	"github.com/nemoclaw/nemoclaw/internal/supervisor/child"
@@ -31,7 +32,7 @@ type Clerk struct {
 // Hire starts the clerk of place, from the program that this process runs. It
 // does not wait until it is ready.
 func Hire(place state.Sandbox) (*Clerk, error) {
-	p, err := child.Start(Word, place, nil)
+	p, err := child.Start(Word, place, nil, syscall.SIGKILL)
 	if err != nil {
 		return nil, err
 	}

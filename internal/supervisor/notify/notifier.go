@@ -32,7 +32,7 @@ const most = 1024
 
 // Start starts the process. wants is asked right before each run.
 func Start(place state.Sandbox, wants func(id string) bool) (*Notifier, error) {
-	p, err := child.Start(Word, place, os.Environ()) // the operator's own, for his command
+	p, err := child.Start(Word, place, os.Environ(), 0) // the operator's own, for his command
 	if err != nil {
 		return nil, err
 	}
