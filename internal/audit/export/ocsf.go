@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"net/netip"
 	"path"
 	"strconv"
@@ -30,6 +31,7 @@ var classes = map[audit.Kind]class{
 	audit.Stop:      {6002, always(4)}, // Stop
 	audit.Agent:     {6002, lifecycle},
 	audit.Network:   {4001, reached}, // Network Activity
+	audit.HTTP:      {4002, method},  // HTTP Activity
 	audit.Names:     {4003, always(1)},
 	audit.Inference: {6003, always(1)}, // API Activity: Create
 	audit.Syscall:   {1003, always(4)}, // Kernel Activity: Invoke
@@ -38,6 +40,7 @@ var classes = map[audit.Kind]class{
 	audit.Change:    {3004, always(3)},
 	audit.Session:   {4007, always(1)}, // SSH Activity: Open
 	audit.Damage:    {2004, always(1)}, // Detection Finding: Create
+	audit.Limit:     {2004, always(1)},
 }
 
 func always(n int) func(audit.Event) int { return func(audit.Event) int { return n } }
@@ -57,6 +60,16 @@ func reached(e audit.Event) int {
 		return 1 // Open
 	}
 	return 5 // Refuse
+}
+
+// methods are the activities of HTTP Activity.
+var methods = map[string]int{"CONNECT": 1, "DELETE": 2, "GET": 3, "HEAD": 4, "OPTIONS": 5, "POST": 6, "PUT": 7, "TRACE": 8}
+
+func method(e audit.Event) int {
+	if n, ok := methods[e.Method]; ok {
+		return n
+	}
+	return 99 // other
 }
 
 // Severities of OCSF.
@@ -89,7 +102,7 @@ func OCSF(e audit.Event, f From) map[string]any {
 			"product":  map[string]any{"name": "nemoclaw", "vendor_name": "nemoclaw", "version": f.Version},
 			"uid":      e.Hash,
 			"sequence": e.Seq,
-			"profiles": []string{"security_control"},
+			"profiles": []string{"security_control", "host"},
 		},
 		"time":         e.Time.UnixMilli(),
 		"category_uid": c.uid / 1000,
@@ -112,8 +125,9 @@ func OCSF(e audit.Event, f From) map[string]any {
 	if e.Rule != "" {
 		out["firewall_rule"] = map[string]any{"name": e.Rule}
 	}
-	if a := actor(e); len(a) > 0 {
-		out["actor"] = a
+	out["actor"] = actor(e)
+	if category := c.uid / 1000; category == 4 || c.uid == 6003 {
+		out["src_endpoint"] = map[string]any{"name": f.Sandbox}
 	}
 	where(out, e)
 	return out
@@ -131,8 +145,10 @@ func verdict(e audit.Event) (action, disposition int, ok bool) {
 	return 0, 0, false
 }
 
+// actor is who did it; some classes want one, so where nobody is known it is the
+// sandbox.
 func actor(e audit.Event) map[string]any {
-	out := map[string]any{}
+	out := map[string]any{"app_name": "nemoclaw"}
 	if e.Program != "" {
 		p := map[string]any{"name": path.Base(e.Program), "file": map[string]any{"path": e.Program, "name": path.Base(e.Program), "type_id": 1}}
 		if e.PID > 0 {
@@ -148,24 +164,30 @@ func actor(e audit.Event) map[string]any {
 
 // where names the event's target in the words of its class.
 func where(out map[string]any, e audit.Event) {
+	name := cmp.Or(e.Target, "unknown")
 	switch e.Kind {
 	case audit.Network:
 		out["dst_endpoint"] = endpoint(e.Target)
+	case audit.HTTP:
+		out["dst_endpoint"] = endpoint(e.Target)
+		out["http_request"] = map[string]any{"http_method": e.Method, "url": map[string]any{"hostname": hostOf(e.Target), "path": e.Path}}
 	case audit.Names:
-		out["query"] = map[string]any{"hostname": e.Target}
+		out["query"] = map[string]any{"hostname": name}
 	case audit.Syscall:
-		out["kernel"] = map[string]any{"name": e.Target, "type_id": 2, "type": "System Call", "system_call": e.Target}
+		out["kernel"] = map[string]any{"name": name, "type_id": 2, "type": "System Call", "system_call": e.Target}
 	case audit.Inference:
-		api := map[string]any{"operation": e.Target}
+		api := map[string]any{"operation": name}
 		if e.Call != nil {
-			api["operation"], api["service"] = e.Call.Path, map[string]any{"name": e.Call.Given}
+			api["operation"], api["service"] = cmp.Or(e.Call.Path, name), map[string]any{"name": e.Call.Given}
 			api["response"] = map[string]any{"code": e.Call.Status}
 		}
 		out["api"] = api
 	case audit.Approval, audit.Reload, audit.Change:
-		out["entity"] = map[string]any{"name": e.Target, "type": string(e.Kind)}
+		out["entity"] = map[string]any{"name": name, "type": string(e.Kind)}
 	case audit.Damage:
 		out["finding_info"] = map[string]any{"title": "The audit book was damaged", "uid": e.Hash, "desc": e.Why}
+	case audit.Limit:
+		out["finding_info"] = map[string]any{"title": "A limit of the inference policy", "uid": e.Hash, "desc": e.Why}
 	case audit.Start, audit.Stop, audit.Agent:
 		out["app"] = map[string]any{"name": "sandbox", "vendor_name": "nemoclaw"}
 	case audit.Session:
@@ -173,17 +195,24 @@ func where(out map[string]any, e audit.Event) {
 	}
 }
 
+// hostOf is the host of host:port, or all where there is no port.
+func hostOf(target string) string {
+	i := strings.LastIndexByte(target, ':')
+	if i < 0 {
+		return target
+	}
+	if _, err := strconv.ParseUint(target[i+1:], 10, 16); err != nil {
+		return target
+	}
+	return strings.Trim(target[:i], "[]")
+}
+
 // endpoint reads host:port.
 func endpoint(target string) map[string]any {
 	out := map[string]any{}
-	host, port := target, ""
-	if i := strings.LastIndexByte(target, ':'); i >= 0 {
-		host, port = target[:i], target[i+1:]
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err == nil {
+	host := hostOf(target)
+	if n, err := strconv.ParseUint(target[strings.LastIndexByte(target, ':')+1:], 10, 16); err == nil && host != target {
 		out["port"] = n
-	} else {
-		host = target
 	}
 	host = strings.Trim(host, "[]")
 	if _, err := netip.ParseAddr(host); err == nil {
