@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -23,9 +24,9 @@ func TestKilled(t *testing.T) {
 	if dir := os.Getenv("STORE_TEST_KILLED"); dir != "" {
 		at, _ := strconv.Atoi(os.Getenv("STORE_TEST_AT")) // 0 never comes
 		s := killedStore(t, os.Getenv("STORE_TEST_MIRROR"), dir)
-		n := 0
+		var n atomic.Int64 // packages are fetched side by side
 		s.reached = func(string) {
-			if n++; n == at {
+			if n.Add(1) == int64(at) {
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 				select {}
 			}
