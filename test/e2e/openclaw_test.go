@@ -130,7 +130,11 @@ func (c *claw) isLedAstray(t *testing.T) {
 	if !strings.Contains(r.out, tiny.Confession) {
 		t.Error(r)
 	}
-	calls := lines[audit.Event](b, b.do("inference", "log", "--json"))
+	var calls []audit.Event
+	b.await("the last call in the log", func() bool { // which has it within a second
+		calls = lines[audit.Event](b, b.do("inference", "log", "--json"))
+		return slices.ContainsFunc(calls, func(e audit.Event) bool { return e.Call != nil && e.Call.Answer == tiny.Confession })
+	})
 	if !slices.ContainsFunc(calls, func(e audit.Event) bool {
 		return e.Call != nil && e.Call.Given == "ollama/rogue" && slices.Contains(e.Call.Tools, "exec")
 	}) {
@@ -140,7 +144,7 @@ func (c *claw) isLedAstray(t *testing.T) {
 	if !slices.ContainsFunc(calls, func(e audit.Event) bool {
 		return e.Call != nil && strings.Contains(e.Call.Prompt, "/etc/shadow: Permission denied")
 	}) {
-		t.Errorf("the log does not show the filesystem wall: %s", b.do("inference", "log", "--json"))
+		t.Error("the log does not show the filesystem wall")
 	}
 	if slices.ContainsFunc(calls, func(e audit.Event) bool { return e.Call != nil && strings.Contains(e.Call.Prompt, "root:") }) {
 		t.Error("the model was told passwords")
