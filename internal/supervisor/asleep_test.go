@@ -3,6 +3,8 @@ package supervisor
 import (
 	"context"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,15 +37,19 @@ func TestSlept(t *testing.T) {
 func TestWhenWoken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		var asleep time.Duration
-		read := func() reading { return reading{time.Now(), time.Since(began) + asleep} }
+		var asleep atomic.Int64
+		read := func() reading { return reading{time.Now(), time.Since(began) + time.Duration(asleep.Load())} }
 		ctx, stop := context.WithCancel(t.Context())
-		var acts []time.Duration
+		var mu sync.Mutex
+		var acts []time.Duration // protected by mu
+		acted := func() []time.Duration { mu.Lock(); defer mu.Unlock(); return slices.Clone(acts) }
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
 			whenWoken(ctx, read, func(away time.Duration) {
+				mu.Lock()
 				acts = append(acts, away)
+				mu.Unlock()
 				select {
 				case <-time.After(3 * glance):
 				case <-ctx.Done():
@@ -52,20 +58,20 @@ func TestWhenWoken(t *testing.T) {
 		}()
 		pass := func(d time.Duration) { <-time.After(d); synctest.Wait() }
 		pass(10*glance + time.Second)
-		if len(acts) != 0 {
+		if acts := acted(); len(acts) != 0 {
 			t.Fatalf("awake: %v", acts)
 		}
-		asleep += time.Hour
+		asleep.Add(int64(time.Hour))
 		pass(glance)
-		asleep += 2 * time.Hour
+		asleep.Add(int64(2 * time.Hour))
 		pass(glance)
-		if len(acts) != 1 {
+		if acts := acted(); len(acts) != 1 {
 			t.Errorf("during an act: %v", acts)
 		}
 		pass(3 * glance)
 		stop()
 		<-done
-		if want := []time.Duration{time.Hour, 2 * time.Hour}; !slices.Equal(acts, want) {
+		if acts, want := acted(), []time.Duration{time.Hour, 2 * time.Hour}; !slices.Equal(acts, want) {
 			t.Errorf("%v, want %v", acts, want)
 		}
 	})
