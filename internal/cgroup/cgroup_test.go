@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 )
 
 // A sandbox may start as many processes as its group allows, and not one more.
@@ -40,8 +41,11 @@ func TestLimitsHold(t *testing.T) {
 	if g.OOMKills() == 0 || g.ForksRefused() == 0 {
 		t.Errorf("counted: %d kills, %d refused forks", g.OOMKills(), g.ForksRefused())
 	}
-	if out, err := runIn(t, g, "end=$((SECONDS+2)); while [ $SECONDS -lt $end ]; do :; done"); err != nil || g.count("cpu.stat", "nr_throttled") == 0 {
-		t.Errorf("a busy second was not held to half a processor: %v, %s", err, out)
+	// A machine that is busy itself may give it less than that half for a while.
+	for end := time.Now().Add(30 * time.Second); g.count("cpu.stat", "nr_throttled") == 0; {
+		if out, err := runIn(t, g, "end=$((SECONDS+2)); while [ $SECONDS -lt $end ]; do :; done"); err != nil || time.Now().After(end) {
+			t.Fatalf("a busy loop was not held to half a processor: %v, %s", err, out)
+		}
 	}
 	if held := strings.Join(g.Held(), "\n"); !strings.Contains(held, fmt.Sprintf("memory 64 MiB (cgroup v%d)", g.version)) {
 		t.Errorf("held: %s", held)
