@@ -171,7 +171,7 @@ func (in *inside) privilegeSteps(s spec.Spec) []step {
 		{w, true, func() error { return in.domain.enter(in.rules) }},
 		// After the last namespace of our own, which domainSteps makes. Nothing
 		// after the next needs capabilities.
-		{w, true, limitNamespaces},
+		{w, true, limitKernel},
 		{w, true, dropCapabilities},
 		// After the last change of credentials, which would undo it.
 		{w, true, hide},

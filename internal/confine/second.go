@@ -9,28 +9,31 @@ import (
 // What stands here refuses again what the filter refuses first, so that
 // neither is the only one.
 
-// limited are the namespaces of which this user namespace, and whatever might
-// be made in it, gets no more (namespaces(7), /proc/sys/user).
-var limited = []string{"user", "mnt", "pid", "net", "ipc", "uts", "cgroup", "time"}
+// limited is what this user namespace, and whatever might be made in it, gets no
+// more of (namespaces(7) and fanotify(7), /proc/sys/user).
+var limited = []string{
+	"user_namespaces", "mnt_namespaces", "pid_namespaces", "net_namespaces", "ipc_namespaces", "uts_namespaces", "cgroup_namespaces", "time_namespaces",
+	"fanotify_groups",
+}
 
-func limitOf(name string) string { return "/proc/sys/user/max_" + name + "_namespaces" }
+func limitOf(name string) string { return "/proc/sys/user/max_" + name }
 
-// limitNamespaces closes the door through which most exploits of the kernel
+// limitKernel closes the door through which most exploits of the kernel
 // begin: a user namespace, in which one has every right. It needs
 // CAP_SYS_RESOURCE in ours, and nobody inside will ever have that again.
-func limitNamespaces() error {
+func limitKernel() error {
 	for _, name := range limited {
 		fd, err := unix.Open(limitOf(name), unix.O_WRONLY|unix.O_CLOEXEC, 0)
 		if errors.Is(err, unix.ENOENT) {
 			continue // a kernel without this kind
 		}
 		if err != nil {
-			return act("limit", name+" namespaces", err)
+			return act("limit", name, err)
 		}
 		_, err = unix.Write(fd, []byte("0"))
 		unix.Close(fd)
 		if err != nil {
-			return act("limit", name+" namespaces", err)
+			return act("limit", name, err)
 		}
 	}
 	return nil

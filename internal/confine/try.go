@@ -151,8 +151,8 @@ func (a *attempts) reads(p spec.Proof, file string, nr uintptr, into []byte, jud
 // limit reads how many user namespaces may be made here: the filter would
 // refuse to make one before that limit could.
 func (a *attempts) limit() {
-	p := spec.Proof{Wall: spec.ProcessWall, Layer: layerNamespaces, Tried: "read " + limitOf("user")}
-	a.reads(p, limitOf("user"), unix.SYS_READ, a.trials.most[:], func(text string, p spec.Proof) []spec.Proof {
+	p := spec.Proof{Wall: spec.ProcessWall, Layer: layerNamespaces, Tried: "read " + limitOf("user_namespaces")}
+	a.reads(p, limitOf("user_namespaces"), unix.SYS_READ, a.trials.most[:], func(text string, p spec.Proof) []spec.Proof {
 		p.Got = strings.TrimSpace(text)
 		p.Refused = p.Got == "0"
 		return []spec.Proof{p}

@@ -139,7 +139,7 @@ func initCases() []attackCase {
 	out := []attackCase{
 		{id: "D76 attach", name: "trace PID 1", attack: func(world) error { return reached(unix.SYS_PTRACE, unix.PTRACE_SEIZE, 1, 0, 0) }, event: "syscall ptrace"},
 		{id: "D76 read", name: "read the memory of PID 1", attack: func(world) error { return refusedBy(peek(1, 0x1000)) }, event: "syscall process_vm_readv"},
-		{id: "D76 write", name: "write the memory of PID 1", attack: func(world) error { return reached(unix.SYS_PROCESS_VM_WRITEV, 1, 0, 0, 0, 0, 0) }, event: "syscall process_vm_writev"},
+		{id: "D76 write", name: "write the memory of PID 1", attack: func(world) error { return refusedBy(poke(1, 0x1000)) }, event: "syscall process_vm_writev"},
 		{id: "D76 mem", name: "open the memory of PID 1", attack: canOpen("/proc/1/mem", os.O_RDWR)},
 		{id: "D76 getfd", name: "take a descriptor of PID 1", attack: takeDescriptor, event: "syscall pidfd_getfd"},
 		{id: "D76 kcmp", name: "compare with PID 1", attack: func(world) error { return reached(unix.SYS_KCMP, 1, uintptr(os.Getpid()), 0, 0, 0) }, event: "syscall kcmp"},

@@ -72,6 +72,24 @@ func peek(pid int, from uintptr) error {
 	return err
 }
 
+// poke writes nothing new: a byte of another process to where it must be asked
+// for the right, and of which nobody has the address.
+func poke(pid int, to uintptr) error {
+	b := make([]byte, 1)
+	_, err := unix.ProcessVMWritev(pid, []unix.Iovec{{Base: &b[0], Len: 1}}, []unix.RemoteIovec{{Base: to, Len: 1}}, 0)
+	return err
+}
+
+// toEpoch sets the clock to 1970 by call nr with the arguments before and behind
+// the time. The kernel asks for the right, and then refuses a time of before its
+// start (settimeofday(2), EINVAL).
+func toEpoch(nr uintptr, before ...uintptr) error {
+	zero := make([]byte, 16)
+	err := reached(nr, append(before, at(zero), 0)...)
+	runtime.KeepAlive(zero)
+	return err
+}
+
 // segment reads the System V segment with key.
 func segment(key, size int) (string, error) {
 	id, err := call(unix.SYS_SHMGET, uintptr(key), 0, 0)
