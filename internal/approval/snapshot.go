@@ -10,12 +10,12 @@ type Snapshot struct {
 	Items   []Item `json:"items"`
 }
 
-// version of the form; another one is refused.
-const version = 1
+// Version of the form; another one is refused.
+const Version = 1
 
 // Snapshot copies the desk.
 func (d *Desk) Snapshot() Snapshot {
-	s := Snapshot{Version: version, Next: d.next, Items: make([]Item, len(d.items))}
+	s := Snapshot{Version: Version, Next: d.next, Items: make([]Item, len(d.items))}
 	for i, it := range d.items {
 		s.Items[i] = *it
 	}
@@ -25,8 +25,8 @@ func (d *Desk) Snapshot() Snapshot {
 // Restore makes a desk of a snapshot. Its connections are gone: what waited has
 // lapsed, and a once that one had taken counts as used.
 func Restore(limit int, s Snapshot) (*Desk, error) {
-	if s.Version != version {
-		return nil, fmt.Errorf("restore approvals: version %d: not %d", s.Version, version)
+	if s.Version != Version {
+		return nil, fmt.Errorf("restore approvals: version %d: not %d", s.Version, Version)
 	}
 	d := NewDesk(limit)
 	d.next = s.Next

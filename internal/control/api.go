@@ -37,7 +37,7 @@ const (
 type Status struct {
 	Name          string          `json:"name"`
 	State         State           `json:"state"`
-	Why           string          `json:"why,omitempty"` // of failed: the cause and the remedy
+	Why           string          `json:"why,omitempty"` // of failed, or where nothing goes through: the cause and the remedy
 	Blueprint     BlueprintStatus `json:"blueprint"`
 	Walls         Walls           `json:"walls"`
 	Supervisor    Wall            `json:"supervisor"` // what it took from itself

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,6 +37,9 @@ func (s Sandbox) Create(set Settings, files ...File) error {
 	}
 	s.home.sweep()
 	set.Version, set.Name = SettingsVersion, string(s.name)
+	if set.Created.IsZero() {
+		set.Created = time.Now().UTC().Truncate(time.Second)
+	}
 	tmp, done, err := s.home.scratch(making)
 	if err != nil {
 		return err

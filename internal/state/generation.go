@@ -22,6 +22,7 @@ type Generation struct {
 
 // Note says of a generation what nothing else does.
 type Note struct {
+	Version  int       `json:"v,omitempty"` // noteVersion; an older nemoclaw wrote none
 	Made     time.Time `json:"made,omitzero"`
 	Why      string    `json:"why,omitempty"`      // created, upgrade, rebuild
 	Snapshot string    `json:"snapshot,omitempty"` // of the workspace, taken before it was put in force
@@ -32,6 +33,7 @@ const (
 	lockedDigest   = "sandbox.sha256"
 	lockedSettings = "sandbox.yaml"
 	noteName       = "note.json"
+	noteVersion    = 1
 )
 
 // locked is the digest of sandbox.yaml that g was made with.
@@ -76,6 +78,9 @@ func (g Generation) Note() (Note, error) {
 		return n, nil
 	}
 	if err == nil {
+		err = known(data, noteName, noteVersion)
+	}
+	if err == nil {
 		err = json.Unmarshal(data, &n)
 	}
 	if err != nil {
@@ -84,8 +89,37 @@ func (g Generation) Note() (Note, error) {
 	return n, nil
 }
 
+// known is a *Newer where a JSON file's "v" is later than know: whatever else
+// is in it need not have the form that this program reads.
+func known(data []byte, file string, know int) error {
+	var head struct {
+		Version int `json:"v"`
+	}
+	if err := json.Unmarshal(data, &head); err == nil && head.Version > know {
+		return &Newer{File: file, Have: head.Version, Know: know}
+	}
+	return nil
+}
+
+// ReadState reads a JSON file of a sandbox's into v. Errors: fs.ErrNotExist,
+// *Newer where its "v" is later than know, and those of encoding/json.
+func ReadState(path string, know int, v any) error {
+	data, err := os.ReadFile(path)
+	if err == nil {
+		err = known(data, filepath.Base(path), know)
+	}
+	if err == nil {
+		err = json.Unmarshal(data, v)
+	}
+	if err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	return nil
+}
+
 // SetNote replaces the note of g, durably.
 func (g Generation) SetNote(n Note) error {
+	n.Version = noteVersion
 	data, err := json.Marshal(n)
 	if err != nil {
 		return err

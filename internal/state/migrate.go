@@ -24,7 +24,7 @@ func migrate(data []byte, steps []migration) (newest []byte, from int, err error
 	}
 	last := len(steps) + 1
 	if head.Version > last {
-		return nil, head.Version, &Newer{Have: head.Version, Know: last}
+		return nil, head.Version, &Newer{File: "sandbox.yaml", Have: head.Version, Know: last}
 	}
 	if head.Version < 1 {
 		return nil, head.Version, fmt.Errorf("version %d: want 1 to %d", head.Version, last)
@@ -43,6 +43,9 @@ func migrate(data []byte, steps []migration) (newest []byte, from int, err error
 func (s Sandbox) Migrate() error { return s.migrateWith(migrations) }
 
 func (s Sandbox) migrateWith(steps []migration) error {
+	if len(steps) == 0 {
+		return nil // a start pays for no second reading
+	}
 	data, err := s.readSettings()
 	if err != nil {
 		return err
@@ -64,12 +67,15 @@ func (s Sandbox) migrateWith(steps []migration) error {
 	return s.Activate(g)
 }
 
-// Newer means that a later nemoclaw wrote the file.
-type Newer struct{ Have, Know int }
+// Newer means that a later nemoclaw wrote a file of a sandbox's.
+type Newer struct {
+	File       string
+	Have, Know int
+}
 
 func (e *Newer) Error() string {
-	return fmt.Sprintf("sandbox.yaml has version %d: this program knows up to %d", e.Have, e.Know)
+	return fmt.Sprintf("%s has version %d: this program knows up to %d", e.File, e.Have, e.Know)
 }
 
 // Hint says what to do.
-func (e *Newer) Hint() string { return "use the newer nemoclaw that made this sandbox" }
+func (e *Newer) Hint() string { return "use the newer nemoclaw that wrote it" }

@@ -352,6 +352,27 @@ func TestMigrationKeepsACopy(t *testing.T) {
 	}
 }
 
+// A note of a later nemoclaw is refused, whatever else has changed in it; one
+// without a version is of an older one.
+func TestNoteOfANewerVersion(t *testing.T) {
+	g, err := create(t, newHome(t), "demo").ActiveGeneration()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := g.Note(); err != nil || n.Version != 1 || n.Why != "create" || n.Made.IsZero() {
+		t.Errorf("a new note is %+v, %v", n, err)
+	}
+	for text, refused := range map[string]bool{`{"v":2,"made":"soon"}`: true, `{"why":"upgrade"}`: false} {
+		if err := os.WriteFile(filepath.Join(g.Dir, noteName), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := g.Note()
+		if newer := (*Newer)(nil); errors.As(err, &newer) != refused || (err != nil) != refused {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
 func TestRemove(t *testing.T) {
 	h := newHome(t)
 	s := create(t, h, "demo")

@@ -3,7 +3,7 @@ package supervisor
 import (
 	"context"
 	"encoding/json"
-	"os"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -41,18 +41,22 @@ type asks struct {
 type keeping func(i approval.Item, allow bool, by string) error
 
 // newAsks goes on with the questions that file has from before a restart; one
-// that cannot be read has none, which only means that they are asked again.
-func newAsks(file string, hold func() time.Duration, record func(audit.Event), keep keeping) *asks {
+// that cannot be read has none, which only means that they are asked again. One
+// of a later nemoclaw is refused: it would be written over.
+func newAsks(file string, hold func() time.Duration, record func(audit.Event), keep keeping) (*asks, error) {
 	a := &asks{news: func(approval.Item) {}, file: file, hold: hold, record: record, keep: keep, clock: newClock(), changed: make(chan struct{}, 1), waiting: map[string][]chan struct{}{}}
 	a.desk = approval.NewDesk(pendingLimit)
-	b, err := os.ReadFile(file)
 	var s approval.Snapshot
-	if err == nil && json.Unmarshal(b, &s) == nil {
+	err := state.ReadState(file, approval.Version, &s)
+	if errors.As(err, new(*state.Newer)) {
+		return nil, err
+	}
+	if err == nil {
 		if desk, err := approval.Restore(pendingLimit, s); err == nil {
 			a.desk = desk
 		}
 	}
-	return a
+	return a, nil
 }
 
 // keepSaved saves whatever is asked, until ctx ends.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/control"
 	"github.com/nemoclaw/nemoclaw/internal/gate/egress"
 	"github.com/nemoclaw/nemoclaw/internal/policy"
+	"github.com/nemoclaw/nemoclaw/internal/state"
 )
 
 const hold = 8 * time.Second
@@ -36,7 +38,32 @@ func (k *kept) keep(i approval.Item, _ bool, _ string) error {
 }
 
 func desk(t *testing.T, k *kept) *asks {
-	return newAsks(filepath.Join(t.TempDir(), "approvals.json"), func() time.Duration { return hold }, func(audit.Event) {}, k.keep)
+	return asksOf(t, &asks{file: filepath.Join(t.TempDir(), "approvals.json"), hold: func() time.Duration { return hold }, record: func(audit.Event) {}, keep: k.keep})
+}
+
+// asksOf goes on with what another has saved.
+func asksOf(t *testing.T, like *asks) *asks {
+	t.Helper()
+	a, err := newAsks(like.file, like.hold, like.record, like.keep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// Questions of a later nemoclaw are neither read nor written over, whatever else
+// has changed in them; damaged ones are asked again.
+func TestQuestionsOfANewerVersion(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "approvals.json")
+	for text, refused := range map[string]bool{`{"v":2,"items":"elsewhere"}`: true, `{"v":1,"items":"damaged"}`: false, "": false} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := newAsks(file, func() time.Duration { return hold }, func(audit.Event) {}, (&kept{}).keep)
+		if newer := (*state.Newer)(nil); errors.As(err, &newer) != refused || (err != nil) != refused {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
 }
 
 type outcome struct {
@@ -211,7 +238,7 @@ func TestQuestionsSurviveARestart(t *testing.T) {
 		a := desk(t, &kept{})
 		<-ask(t.Context(), a, curlTo("a.example"))
 		a.save()
-		b := newAsks(a.file, a.hold, a.record, a.keep)
+		b := asksOf(t, a)
 		if l := b.List(); len(l) != 1 || l[0].Host != "a.example" || l[0].ID != a.List()[0].ID {
 			t.Errorf("after a restart the operator sees %+v", l)
 		}
@@ -258,7 +285,7 @@ func TestThousandQuestionsWait(t *testing.T) {
 		leave()
 		synctest.Wait()
 		a.save()
-		b := newAsks(a.file, a.hold, a.record, a.keep)
+		b := asksOf(t, a)
 		if n := len(b.List()); n != pendingLimit {
 			t.Errorf("%d questions after a restart", n)
 		}

@@ -40,8 +40,11 @@ func openModelLog(path string) (*inference.Log, error) {
 }
 
 // gates makes the two gates. They serve nothing yet.
-func (k *keeper) gates(log *inference.Log) {
-	k.asks = newAsks(filepath.Join(k.place.RunDir(), "approvals.json"), func() time.Duration { return k.policies.network.Load().Hold() }, k.record.Event, k.policies.keep)
+func (k *keeper) gates(log *inference.Log) (err error) {
+	k.asks, err = newAsks(filepath.Join(k.place.RunDir(), "approvals.json"), func() time.Duration { return k.policies.network.Load().Hold() }, k.record.Event, k.policies.keep)
+	if err != nil {
+		return err
+	}
 	if k.notifier != nil {
 		k.asks.news = k.notify
 	}
@@ -62,6 +65,7 @@ func (k *keeper) gates(log *inference.Log) {
 		Secret:   k.clerk.Credential,
 		Flows:    k.settings.Limits.Connections,
 	})
+	return nil
 }
 
 // leaf is the sandbox's own certificate for a name.

@@ -77,6 +77,9 @@ func Run(ctx context.Context, place state.Sandbox, o Options) (err error) {
 // nothing yet.
 func prepare(ctx context.Context, place state.Sandbox, o Options) (*keeper, error) {
 	set, err := place.Load()
+	if err == nil {
+		err = place.Migrate()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +160,9 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 	}
 	k.disk.quota = newQuota(k.settings.Limits.DiskBytes, k.box.Usage)
 	k.disk.box, k.disk.record, k.disk.say = k.box, k.record.Event, k.log.Say
-	k.gates(modelLog)
+	if err = k.gates(modelLog); err != nil {
+		return err
+	}
 	answers, err := k.openControl()
 	if err != nil {
 		return err

@@ -49,6 +49,9 @@ func (o offers) Status(ctx context.Context) control.Status {
 		s.Mounts = append(s.Mounts, plan.Mounted(plan.Mount{Host: m.Host, Target: m.Sandbox, ReadOnly: m.ReadOnly}))
 	}
 	s.Notes = k.notes()
+	if err := k.book.Err(); err != nil {
+		s.Why = "the audit book cannot be written, so connections and model calls are refused: " + err.Error()
+	}
 	s.Healthy = k.book.Err() == nil && !k.disk.paused.Load() && k.policies.broken() == nil && k.policies.brokenRoutes() == nil && s.Inference.Connected && s.Agent.Healthy &&
 		s.Supervisor.Enforced && holds(s.Walls.Network) && holds(s.Walls.Filesystem) && holds(s.Walls.Process) && holds(s.Walls.Inference)
 	return s
@@ -165,9 +168,6 @@ const largeBook = 2 << 30
 // notes are the standing conditions that the operator should know.
 func (k *keeper) notes() []string {
 	var n []string
-	if err := k.book.Err(); err != nil {
-		n = append(n, "the audit book cannot be written, so connections and model calls are refused: "+err.Error())
-	}
 	if err := k.policies.brokenRoutes(); err != nil {
 		n = append(n, "the file on disk is not in force: "+err.Error())
 	}

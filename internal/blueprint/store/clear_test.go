@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
 )
@@ -114,6 +117,29 @@ func TestClearDamagedIndex(t *testing.T) {
 	}
 	if _, err := ensure(t, s); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestNewerIndex: that of a later nemoclaw is refused, and not written over.
+func TestNewerIndex(t *testing.T) {
+	_, s, _ := made(t)
+	file := filepath.Join(s.dir, "index.json")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := strings.Replace(string(text), `"schemaVersion": 2`, `"schemaVersion": 3`, 1)
+	if err := os.WriteFile(file, []byte(later), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.cached(); err == nil || !strings.Contains(err.Error(), "version 3") {
+		t.Errorf("got %v", err)
+	}
+	if err := s.editIndex(t.Context(), func([]ocispec.Descriptor) []ocispec.Descriptor { return nil }); err == nil {
+		t.Error("it was edited")
+	}
+	if now, err := os.ReadFile(file); err != nil || string(now) != later {
+		t.Errorf("it is %s, %v", now, err)
 	}
 }
 

@@ -45,6 +45,10 @@ func (s *Store) index() (ocispec.Index, error) {
 	if err := json.Unmarshal(body, &index); err != nil {
 		return ocispec.Index{}, &Unreadable{File: s.path(ocispec.ImageIndexFile), Cause: err}
 	}
+	if index.SchemaVersion > empty.SchemaVersion {
+		return ocispec.Index{}, fmt.Errorf("read blueprint store: %s has version %d: this program knows up to %d: use the newer nemoclaw that wrote it",
+			s.path(ocispec.ImageIndexFile), index.SchemaVersion, empty.SchemaVersion)
+	}
 	return index, nil
 }
 

@@ -69,7 +69,10 @@ func (t target) learnStart() error {
 	if old, err := readMark(s); err == nil {
 		return say.Failing("nemoclaw "+t.word()+" policy learn stop", "policy learn: it records already, since %s", old.Since.Local().Format(time.DateTime))
 	}
-	m := mark{Version: 1, Since: time.Now().UTC().Truncate(time.Second)}
+	if _, err := readMark(s); !errors.Is(err, fs.ErrNotExist) {
+		return err // damaged, or of a later nemoclaw: not ours to write over
+	}
+	m := mark{Version: markVersion, Since: time.Now().UTC().Truncate(time.Second)}
 	last, err := audit.Last(s.AuditDir(), 1, func(audit.Event) bool { return true })
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -89,14 +92,11 @@ func (t target) learnStart() error {
 	return nil
 }
 
+// markVersion is the form of a mark that this program writes.
+const markVersion = 1
+
 func readMark(s state.Sandbox) (m mark, err error) {
-	text, err := os.ReadFile(s.LearnFile())
-	if err == nil {
-		err = json.Unmarshal(text, &m)
-	}
-	if err == nil && m.Version != 1 {
-		err = fmt.Errorf("read %s: version %d: not 1", s.LearnFile(), m.Version)
-	}
+	err = state.ReadState(s.LearnFile(), markVersion, &m)
 	return m, err
 }
 

@@ -77,6 +77,8 @@ func unhealthy(st control.Status) error {
 	switch {
 	case st.State != control.Running:
 		return say.Failing("nemoclaw "+st.Name+" start", "sandbox %q is %s%s", st.Name, st.State, because(st.Why))
+	case st.Why != "": // what else does not hold comes of it
+		return say.Failing(see, "sandbox %q runs, but %s", st.Name, st.Why)
 	case st.Inference.Model != "" && !st.Inference.Connected:
 		hint := st.Inference.Hint
 		if hint == "" {
@@ -88,7 +90,7 @@ func unhealthy(st control.Status) error {
 	case st.NetworkPolicy.Error != "":
 		return say.Failing("mend the file, then nemoclaw "+st.Name+" reload-policy", "network policy: the last good one is in force: %s", st.NetworkPolicy.Error)
 	}
-	return say.Failing(see, "sandbox %q is not as it should be%s", st.Name, because(st.Why))
+	return say.Failing(see, "sandbox %q is not as it should be", st.Name)
 }
 
 func because(why string) string {
