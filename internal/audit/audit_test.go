@@ -240,13 +240,23 @@ func TestSegments(t *testing.T) {
 	if err != nil || len(got) != 7 || got[0].Count != 28 || got[6].Count != 40 {
 		t.Errorf("Last = %+v, %v", got, err)
 	}
-	if err := os.Remove(filepath.Join(s.dir, nameOf(3))); err != nil {
+	last, err := segments(s.dir)
+	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Verify(s.dir, s.anchor)
-	var bad *Tampered
-	if !errors.As(err, &bad) || bad.First.Segment != nameOf(4) {
-		t.Errorf("segment 3 gone: %v", err)
+	for _, gone := range []struct {
+		segment int
+		said    string // where, or what
+	}{{3, nameOf(4)}, {last[len(last)-1], "the last events are missing"}, {1, nameOf(2)}} {
+		kept := s.bytes(t, gone.segment)
+		if err := os.Remove(filepath.Join(s.dir, nameOf(gone.segment))); err != nil {
+			t.Fatal(err)
+		}
+		if p := s.wrong(t, "a whole segment removed"); !strings.Contains(p.String(), gone.said) {
+			t.Errorf("segment %d gone: %v", gone.segment, p)
+		}
+		s.put(t, gone.segment, kept)
+		s.sound(t)
 	}
 }
 
