@@ -20,7 +20,8 @@
 // anchor, and only then is anybody told. Hence a book that is longer than its
 // anchor, or whose last line is torn, is a crash (the next Open drops the torn
 // part), and a shorter one is tampering, as is any line that is edited,
-// missing or out of place up to the anchor.
+// missing or out of place up to the anchor. Without an anchor nothing is dropped,
+// and what a later nemoclaw wrote is neither read nor written.
 //
 // Prune removes whole closed segments from the old end. Where the book begins
 // then is on record beside the anchor (its name with ".base"): a segment that is

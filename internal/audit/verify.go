@@ -20,6 +20,7 @@ type Report struct {
 	PrunedAt time.Time `json:"pruned_at,omitzero"`
 	Damage   int       `json:"damage,omitempty"` // Damage events: what the book itself says was wrong with it, or lost
 	Problems []Problem `json:"problems,omitempty"`
+	Clock    []Problem `json:"clock,omitempty"` // where the machine's clock was set back; no edit: the chain tells those
 }
 
 // Problem is one place where the book is not what was written.
@@ -172,8 +173,8 @@ func (v *verifier) pass(p place, h head) {
 }
 
 func (v *verifier) take(p place, e Event) {
-	if back := v.report.Last.Sub(e.Time); back > clockSlack {
-		v.problem(p, e.Seq, fmt.Sprintf("the clock was set back by %v", back.Round(time.Second)))
+	if back := v.report.Last.Sub(e.Time); back > clockSlack && len(v.report.Clock) < maxProblems {
+		v.report.Clock = append(v.report.Clock, Problem{nameOf(p.Segment), p.Line, e.Seq, fmt.Sprintf("the clock was set back by %v", back.Round(time.Second))})
 	}
 	if v.report.Events == 0 {
 		v.report.First = e.Time

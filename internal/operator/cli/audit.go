@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,7 +66,7 @@ func (t target) auditVerify(asJSON bool) error {
 		}
 		return err
 	}
-	for _, p := range report.Problems {
+	for _, p := range slices.Concat(report.Clock, report.Problems) {
 		t.app.voice.Result("%s", say.Clean(p.String()))
 	}
 	if err != nil {
