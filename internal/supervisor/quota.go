@@ -12,10 +12,15 @@ import (
 // A workspace with a limit is measured by PID 1, which adds up what lies in it:
 // 0.1 s for some ten thousand files. So it is measured only when it may hold much
 // more than it did: no more than has gone from the free space of its disk can have
-// been added, unless somebody else freed some meanwhile.
+// been added, unless somebody else freed some meanwhile. For their sake it is measured
+// now and then all the same, for a fiftieth of the time at most: each second where
+// little lies in it.
 
-// seldom is how long a measurement is believed when nothing speaks against it.
+// seldom is how long a measurement is believed at most.
 const seldom = 15 * time.Second
+
+// believed is how long m is, when nothing speaks against it.
+func (m measurement) believed() time.Duration { return min(max(slowly, 50*m.took), seldom) }
 
 // headroom is how much before the limit the disk is looked at fast, in bytes: a
 // program writes at most some gigabytes a second.
@@ -87,7 +92,7 @@ func (q *quota) measure(ctx context.Context, free uint64) measurement {
 // due says whether it is time to measure, which may take a fifth of it.
 func (q *quota) due(free uint64) bool {
 	since := time.Since(q.last.ended)
-	if q.last.ended.IsZero() || since >= seldom {
+	if q.last.ended.IsZero() || since >= q.last.believed() {
 		return true
 	}
 	if q.last.used > q.limit-q.limit/16 { // somebody may be waiting for room

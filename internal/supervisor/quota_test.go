@@ -15,11 +15,13 @@ import (
 type workspaceOf struct {
 	used, free, asked atomic.Uint64
 	hides             atomic.Bool
+	takes             time.Duration // to measure it
 	box               stoppable
 }
 
 func (w *workspaceOf) usage(context.Context) (uint64, bool, error) {
 	w.asked.Add(1)
+	time.Sleep(w.takes)
 	if w.hides.Load() {
 		return 0, false, nil
 	}
@@ -84,16 +86,30 @@ func TestHiddenIsTakenForFull(t *testing.T) {
 	})
 }
 
-// An idle workspace is measured now and then, not all the time.
+// An idle workspace is measured now and then, not all the time: the less often, the
+// longer it takes.
 func TestMeasuringIsRare(t *testing.T) {
+	for took, most := range map[time.Duration]uint64{0: 61, 100 * time.Millisecond: 13, time.Second: 5} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &workspaceOf{takes: took}
+			w.watched(t, 1<<30)
+			w.asked.Store(0)
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if n := w.asked.Load(); n < most-3 || n > most {
+				t.Errorf("measured %d times in a minute, each of %s", n, took)
+			}
+		})
+	}
+}
+
+// What others free meanwhile hides what the workspace takes for a moment only.
+func TestOthersFreeMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &workspaceOf{}
-		w.watched(t, 1<<30)
-		w.asked.Store(0)
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		if n := w.asked.Load(); n < 3 || n > 5 {
-			t.Errorf("measured %d times in a minute", n)
-		}
+		w.watched(t, 100<<20)
+		w.write(101 << 20)
+		w.free.Add(200 << 20)
+		w.did(t, "above, while the disk has more room than before", "pause")
 	})
 }
