@@ -38,6 +38,9 @@ func Main(fd int) {
 		go in.nursery.reap(child)
 		err = in.open(s)
 	}
+	if err == nil && !s.Once { // one that ends with its command has no time for it
+		keepSpares()
+	}
 	if err != nil {
 		// Nothing else can be done with an error here than to tell it.
 		_ = in.up.Send(failed(0, err))
