@@ -52,9 +52,13 @@ if [ "$want" = test ]; then
   need chromium chromium
   need certutil libnss3-tools
   [ "$(uname -m)" != x86_64 ] || need linux.uml user-mode-linux # control groups of version 2
+  [ "$(uname -m)" != x86_64 ] || need qemu-system-x86_64 qemu-system-x86 # and a whole machine with them
+  need mmdebstrap mmdebstrap
+  need mke2fs e2fsprogs
   [ -e /usr/include/node/node.h ] || apt_install libnode-dev
   [ -e /usr/include/sys/capability.h ] || apt_install libcap-dev
   test/escape/selftests.sh
+  test/machine/install.sh
   test/model/ollama.sh
   go run ./demo/modelserver --install
   test/libraries/install.sh
