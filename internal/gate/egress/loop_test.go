@@ -183,17 +183,34 @@ func TestQuestionsAreBounded(t *testing.T) {
 func TestQuickFailureKeepsNoSlot(t *testing.T) {
 	const flows = 2
 	n := newNearby(t, echoes, func(c *Config) { c.Flows = flows })
-	check(t, echo(n.call()))
+	first := n.call()
+	check(t, echo(first))
+	first.Close()
 	naming := n.gate.naming
 	on := func(f func()) {
 		done := make(chan struct{})
 		n.gate.loop.do(func() { f(); close(done) })
 		<-done
 	}
+	over := func() { // waits until nothing is served: every slot is free
+		t.Helper()
+		for range flows {
+			select {
+			case n.gate.slots <- struct{}{}:
+			case <-time.After(10 * time.Second):
+				t.Fatal("a slot is kept")
+			}
+		}
+		for range flows {
+			<-n.gate.slots
+		}
+	}
+	over()
 	on(func() { n.gate.naming = nil })
 	for range 2 * flows {
 		n.mustReset(n.call())
 	}
+	over()
 	on(func() { n.gate.naming = naming })
 	check(t, echo(n.call()))
 }

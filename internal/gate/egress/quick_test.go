@@ -346,8 +346,9 @@ func TestQuickHandsOverWhatIsLeft(t *testing.T) {
 	much := bytes.Repeat([]byte("\x00much"), 2<<20)
 	for _, ended := range []string{"", "program", "server"} {
 		heard := make(chan []byte, 1)
-		var n *nearby
-		n = newNearby(t, func(c *net.TCPConn) {
+		made := make(chan *nearby, 1)
+		n := newNearby(t, func(c *net.TCPConn) {
+			n := <-made
 			_, _ = io.CopyN(c, c, 3)
 			if ended == "server" {
 				_ = c.CloseWrite()
@@ -359,6 +360,7 @@ func TestQuickHandsOverWhatIsLeft(t *testing.T) {
 			heard <- all
 			_, _ = c.Write(much)
 		}, nil)
+		made <- n
 		c := n.call()
 		_, err := io.WriteString(c, "abc") // may be a method
 		check(t, err)
