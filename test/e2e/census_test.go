@@ -48,7 +48,9 @@ func (h *home) census() census {
 	c.walk(filepath.Dir(h.dir))
 	entries, _ := os.ReadDir(h.tmp())
 	for _, e := range entries { // an empty folder, too
-		c.files[e.Name()] = e.Name()
+		if strings.HasPrefix(e.Name(), "nemoclaw") {
+			c.files[e.Name()] = e.Name()
+		}
 	}
 	return c
 }
@@ -87,14 +89,14 @@ func (h *home) owns(group string) bool {
 	})
 }
 
-// walk notes every file but what a home keeps for good: the store of blueprints,
-// and its empty folders.
+// walk notes every file but what a home keeps for good, the store of blueprints and
+// its empty folders, and what is temporary.
 func (c census) walk(dir string) {
 	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return nil // it went while we looked
 		}
-		if d.IsDir() && d.Name() == "blueprints" {
+		if d.IsDir() && (d.Name() == "blueprints" || path == filepath.Join(dir, "tmp")) {
 			return fs.SkipDir
 		}
 		if !d.IsDir() {
