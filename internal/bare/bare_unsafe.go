@@ -79,6 +79,15 @@ func (l *List) Failed() (call int, err syscall.Errno) {
 	return int(l.failed), err
 }
 
+// How late a thread may be woken, in nanoseconds, that sleeps for a time: Usual is
+// what the kernel gives, Calm what suits the runtime while it starts something: it
+// looks after itself every 20 µs, and that takes a processor each time. It is
+// passed on to every process that is made; see PR_SET_TIMERSLACK(2const).
+const (
+	Usual = 50_000
+	Calm  = 200_000
+)
+
 // Start makes the process, a child of the calling thread, to which the caller
 // is locked (runtime.LockOSThread). flags are those of clone(2); with a cgroup,
 // a folder of cgroup v2, it is born in that. Every signal is kept from it until
@@ -103,6 +112,28 @@ func Start(l *List, flags uintptr, cgroup int) (pid int, err error) {
 		return got, e
 	}
 	return got, nil
+}
+
+// Await makes l, which must be empty, a process that closes shut and waits until
+// it has read a byte from wait into told. It asks nothing of Go's runtime, and nor
+// does Bear.
+//
+//go:nosplit
+//go:norace
+func (l *List) Await(shut, wait, told uintptr) {
+	l.calls[0].nr, l.calls[0].args[0] = syscall.SYS_CLOSE, shut // or it would wait for itself
+	l.calls[1].nr, l.calls[1].args[0], l.calls[1].args[1], l.calls[1].args[2] = syscall.SYS_READ, wait, told, 1
+	l.calls[1].least = 1
+	l.n = 2
+}
+
+// Bear is Start for a thread that the runtime does not know, and to which no
+// signal comes. It gives what the kernel does: a negative number is an error.
+//
+//go:nosplit
+//go:norace
+func (l *List) Bear(flags uintptr) int {
+	return start(syscall.SYS_CLONE, flags|syscall.CLONE_VM|uintptr(syscall.SIGCHLD), 0, l)
 }
 
 // start makes system call nr, which must be clone or clone3. Its child makes

@@ -10,6 +10,7 @@ import (
 	landlock "github.com/landlock-lsm/go-landlock/landlock/syscall"
 	"golang.org/x/sys/unix"
 
+	"github.com/nemoclaw/nemoclaw/internal/bare"
 	"github.com/nemoclaw/nemoclaw/internal/confine/wire"
 )
 
@@ -57,10 +58,22 @@ func (d *domain) part() error {
 	if err := dropBounding(); err != nil {
 		return err
 	}
+	if err := asUsual(); err != nil {
+		return err
+	}
 	// Gives up gaining privileges by exec, for ever. Installing the filter
 	// promises the same for all other threads (seccomp(2), TSYNC), but too
 	// late for entering the domain, which asks for it.
 	return act("set", "no_new_privs", unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+}
+
+// asUsual undoes for the agents what the start of a run did for itself alone.
+func asUsual() error {
+	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	if err == nil && slack == bare.Calm {
+		err = unix.Prctl(unix.PR_SET_TIMERSLACK, bare.Usual, 0, 0, 0)
+	}
+	return act("set", "timer slack", err)
 }
 
 // enter enters the agents' domain, after part. ruleset is closed; without

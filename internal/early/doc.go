@@ -13,6 +13,9 @@
 // says what is wrong.
 // Proved by: TestBeforeTheRest, TestPlain.
 //
+// A run's init was begun earlier still, by package ahead, where the build has the
+// program begin there; here it gets its user.
+//
 // The build has packages initialised in the order in which a run needs them
 // (scripts/inits): this one first, after what package os imports, which is all
 // that it imports.

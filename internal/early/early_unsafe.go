@@ -8,6 +8,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/control/hail"
 	"github.com/nemoclaw/nemoclaw/internal/host/spare"
 	"github.com/nemoclaw/nemoclaw/internal/launch/birth"
+	"github.com/nemoclaw/nemoclaw/internal/launch/birth/ahead"
 )
 
 // What was begun. Set once, here, before anybody can look.
@@ -21,7 +22,7 @@ func init() {
 	args := commandLine()
 	switch {
 	case wantsRun(args):
-		begun = birth.Begin(birth.Options{User: user})
+		begun = birth.Begin(birth.Options{User: user, Ahead: ahead.Begun()})
 	case len(args) > 1:
 		if argv, ok := plain(args); ok {
 			asking = ask(args[1], argv)

@@ -332,6 +332,7 @@ func (k *once) begin(ctx context.Context) (*launch.Process, error) {
 	failed := k.serve(ctx)
 	k.all.Go(func() { k.sweep(ctx) })
 	p, err := k.ordered.Wait(ctx)
+	k.all.Go(throwaway.Lighten)
 	if err == nil && failed != nil {
 		_ = p.Close()
 	}

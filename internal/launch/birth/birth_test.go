@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
+	"github.com/nemoclaw/nemoclaw/internal/launch/birth/ahead"
 )
 
 func TestConstants(t *testing.T) {
@@ -19,7 +20,7 @@ func TestConstants(t *testing.T) {
 		{capVersion3, unix.LINUX_CAPABILITY_VERSION_3}, {prCapAmbient, unix.PR_CAP_AMBIENT}, {prCapAmbientRaise, unix.PR_CAP_AMBIENT_RAISE},
 		{capSetpcap, unix.CAP_SETPCAP}, {capNetBindService, unix.CAP_NET_BIND_SERVICE}, {capNetAdmin, unix.CAP_NET_ADMIN},
 		{capSysAdmin, unix.CAP_SYS_ADMIN}, {capSysResource, unix.CAP_SYS_RESOURCE},
-		{namespaces, unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS},
+		{ahead.Namespaces, unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS},
 	} {
 		if c.ours != c.theirs {
 			t.Errorf("%#x: the kernel's is %#x", c.ours, c.theirs)

@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/nemoclaw/nemoclaw/internal/bare"
+	"github.com/nemoclaw/nemoclaw/internal/launch/birth/ahead"
 	"github.com/nemoclaw/nemoclaw/internal/launch/program"
 )
 
@@ -23,6 +24,9 @@ type Options struct {
 	Join func(pid int) error
 	// Program is what it executes. nil makes init's, which is then the Child's.
 	Program *program.Program
+	// Ahead is what package ahead has begun, to be taken over. With it Cgroup and
+	// Program must not be there. nil where it has begun nothing.
+	Ahead *ahead.Process
 }
 
 // Child is init's process. It waits for its spec. Its fields are there when
@@ -35,8 +39,10 @@ type Child struct {
 	UID, GID uint32
 
 	o      Options
+	list   *bare.List
 	ends   ends
 	labour *labour
+	told   [1]byte // what release writes
 	cloned atomic.Bool
 	known  chan error    // gets why there is no user, or nil
 	born   chan struct{} // closed when err or the process is there
@@ -64,11 +70,16 @@ func (e *Error) Error() string { return string(e.Step) + ": " + e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
 // MostCrash bounds the story of a crash, in bytes.
-const MostCrash = 16 << 10
+const MostCrash = ahead.MostCrash
 
 // Begin begins to make init's process, and does part of the work; what is left
 // goes on beside the caller. The process executes init's program.
 func Begin(o Options) *Child {
+	if o.Ahead != nil {
+		if c := adopt(o); c != nil {
+			return c
+		}
+	}
 	c := &Child{Wire: -1, Crash: -1, Program: o.Program, o: o, known: make(chan error, 1), born: make(chan struct{}), attend: make(chan func(), 1)}
 	if c.Program == nil {
 		c.Program = program.Init()
@@ -80,6 +91,8 @@ func Begin(o Options) *Child {
 		c.fail(Prepare, err)
 		return c
 	}
+	c.list = &bare.List{}
+	c.list.Await(uintptr(c.ends.start), uintptr(c.ends.wait), uintptr(unsafe.Pointer(&c.told)))
 	c.labour = labourOf(c)
 	go c.bear()
 	c.known <- c.findUser()
@@ -107,7 +120,7 @@ func (c *Child) Attend(f func()) { c.attend <- f }
 func (c *Child) bear() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	pid, err := bare.Start(&c.labour.List, namespaces, c.o.Cgroup)
+	pid, err := bare.Start(c.list, ahead.Namespaces, c.o.Cgroup)
 	c.cloned.Store(true)
 	if c.o.Program == nil {
 		c.Program.Fill(nil)
@@ -118,15 +131,43 @@ func (c *Child) bear() {
 		c.fail(Namespaces, err)
 		return
 	}
+	if c.letGo(unknown) {
+		(<-c.attend)()
+	}
+}
+
+// adopt takes a process over that waits already; nil where it has come to
+// nothing. It is the child of a thread that lasts as long as this program.
+func adopt(o Options) *Child {
+	a := o.Ahead
+	c := &Child{o: o, born: make(chan struct{}), attend: make(chan func(), 1)}
+	unknown := c.findUser() // while the rest of it is made
+	if !a.Born() {
+		return nil
+	}
+	c.PID, c.Wire, c.Crash, c.Program = a.PID, a.Wire, a.Crash, program.Filling(a.Program, a.Filled)
+	c.list, c.ends = &a.List, ends{a.Null, a.Far, a.Wait, -1}
+	c.labour = labourOf(c)
+	if c.letGo(unknown) {
+		go func() { (<-c.attend)() }()
+	}
+	return c
+}
+
+// letGo lets the process execute init, and says whether it does.
+func (c *Child) letGo(unknown error) bool {
 	if step, err := c.release(unknown); err != nil {
+		if c.o.Ahead != nil {
+			c.o.Ahead.Go(false)
+		}
 		c.ends.close() // it waits in vain, and ends
-		waitFor(pid)
+		waitFor(c.PID)
 		c.fail(step, err)
-		return
+		return false
 	}
 	c.ends.close()
 	close(c.born)
-	(<-c.attend)()
+	return true
 }
 
 func (c *Child) fail(step Step, err error) {
@@ -155,11 +196,15 @@ func (c *Child) release(unknown error) (Step, error) {
 	if unknown != nil {
 		return Prepare, unknown
 	}
-	if _, err := c.Program.File(); err != nil {
-		return Prepare, err
-	}
 	if err := c.mapUser(); err != nil {
 		return Namespaces, err
+	}
+	if c.o.Ahead != nil {
+		c.o.Ahead.Go(true)
+		return "", nil
+	}
+	if _, err := c.Program.File(); err != nil {
+		return Prepare, err
 	}
 	if c.o.Join != nil {
 		if err := c.o.Join(c.PID); err != nil {
@@ -189,7 +234,7 @@ func (c *Child) mapUser() error {
 // Failed is the error of the step that ended the process before it was init;
 // nil where none did.
 func (c *Child) Failed() error {
-	call, err := c.labour.Failed()
+	call, err := c.list.Failed()
 	if call == 0 {
 		return nil
 	}
@@ -268,10 +313,8 @@ func (c *Child) prepare() error {
 // labour is what the process does until it is init: the calls, and what they
 // point to.
 type labour struct {
-	bare.List
 	head   [8]byte // capabilities, see capset(2)
 	rights [2]rights
-	told   [1]byte
 	root   [2]byte
 	empty  [1]byte
 	name   [16]byte
@@ -285,20 +328,19 @@ type rights struct{ effective, permitted, inheritable uint32 }
 // built the walls.
 var needed = [...]uintptr{capSysAdmin, capNetAdmin, capNetBindService, capSetpcap, capSysResource}
 
-// labourOf lists it: wait, become the sandbox's user, keep what is needed,
-// die with the starter, take the wire as descriptor 3, execute init.
+// labourOf lists what follows when it has waited: become the sandbox's user, keep
+// what is needed, die with the starter, take the wire as descriptor 3, execute
+// init.
 func labourOf(c *Child) *labour {
-	l := &labour{root: [2]byte{'/'}}
-	l.Must(syscall.SYS_CLOSE, uintptr(c.ends.start)) // or it would wait for itself
-	l.Must(syscall.SYS_READ, uintptr(c.ends.wait), uintptr(unsafe.Pointer(&l.told)), 1).Least(1)
+	w, l := &labour{root: [2]byte{'/'}}, c.list
 	l.Must(syscall.SYS_SETSID)
 	if isRoot() {
 		l.Must(syscall.SYS_SETGROUPS, 0, 0) // root's own must not come along
 		l.Must(syscall.SYS_SETGID, insideGID)
 		l.Must(syscall.SYS_SETUID, insideUID)
 	}
-	l.keep()
-	l.Must(syscall.SYS_CHDIR, uintptr(unsafe.Pointer(&l.root)))
+	w.keep(l)
+	l.Must(syscall.SYS_CHDIR, uintptr(unsafe.Pointer(&w.root)))
 	// After the last change of user, which undoes it.
 	l.Must(syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL))
 	// Out of the way of what is put below them.
@@ -312,22 +354,22 @@ func labourOf(c *Child) *labour {
 		l.Must(syscall.SYS_DUP3, 0, uintptr(to), 0).On(call)
 	}
 	l.HeedSignals()
-	copy(l.name[:], "nemoclaw-init")
-	l.argv[0] = &l.name[0]
-	l.Must(sysExecveat, 0, uintptr(unsafe.Pointer(&l.empty)), uintptr(unsafe.Pointer(&l.argv)), uintptr(unsafe.Pointer(&l.envp)), atEmptyPath).On(exe)
-	return l
+	copy(w.name[:], "nemoclaw-init")
+	w.argv[0] = &w.name[0]
+	l.Must(sysExecveat, 0, uintptr(unsafe.Pointer(&w.empty)), uintptr(unsafe.Pointer(&w.argv)), uintptr(unsafe.Pointer(&w.envp)), atEmptyPath).On(exe)
+	return w
 }
 
 // keep keeps the capabilities that are needed, through execve too: as the
 // ambient set (capabilities(7)).
-func (l *labour) keep() {
-	*(*uint32)(unsafe.Pointer(&l.head)) = capVersion3
+func (w *labour) keep(l *bare.List) {
+	*(*uint32)(unsafe.Pointer(&w.head)) = capVersion3
 	for _, n := range needed {
-		r := &l.rights[n/32]
+		r := &w.rights[n/32]
 		r.effective |= 1 << (n % 32)
 		r.permitted, r.inheritable = r.effective, r.effective
 	}
-	l.Must(syscall.SYS_CAPSET, uintptr(unsafe.Pointer(&l.head)), uintptr(unsafe.Pointer(&l.rights)))
+	l.Must(syscall.SYS_CAPSET, uintptr(unsafe.Pointer(&w.head)), uintptr(unsafe.Pointer(&w.rights)))
 	for _, n := range needed {
 		l.Must(syscall.SYS_PRCTL, prCapAmbient, prCapAmbientRaise, n)
 	}

@@ -1,12 +1,5 @@
 package birth
 
-import "syscall"
-
-// namespaces are all that a process can have of its own, but the one of
-// control groups, which init makes once Join has moved it.
-const namespaces = syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET |
-	syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS
-
 // Those of package spec, which is initialised too late.
 const (
 	insideUID = 1000

@@ -15,4 +15,7 @@
 //	caller          program into memory, who the user is ── other work
 //	lasting thread  clone ──── the rest of the program, maps, go ── Attend
 //	init's process                waits ────────────────────────── │ user, privileges, execveat
+//
+// For a run, package ahead has done most of it while Go's runtime started; then the
+// caller is left who the user is, the maps, and to say go.
 package birth

@@ -1,3 +1,4 @@
 package program
 
-const sysMemfdCreate = 319 // package syscall is older than it
+// SysMemfdCreate is memfd_create(2).
+const SysMemfdCreate = 319 // package syscall is older than it

@@ -1,3 +1,4 @@
 package program
 
-const sysMemfdCreate = 279 // package syscall is older than it
+// SysMemfdCreate is memfd_create(2).
+const SysMemfdCreate = 279 // package syscall is older than it

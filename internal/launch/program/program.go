@@ -45,11 +45,21 @@ type Program struct {
 	ready chan struct{} // closed when fd is filled and sealed, or err is there
 	fd    int
 	err   error
+
+	filled func() // waits for others to fill it; nil where nobody does
 }
 
 // Init makes a memory file for init's program, which Fill fills.
 func Init() *Program {
 	return empty(initName, func() ([]byte, error) { return embedded(initName) })
+}
+
+// Filling is init's Program where its file is being filled by others; filled waits
+// for their end.
+func Filling(fd int, filled func()) *Program {
+	p := &Program{name: initName, fd: fd, filled: filled, ready: make(chan struct{})}
+	p.end(nil)
+	return p
 }
 
 // Load begins to make init's Program, and returns at once.
@@ -130,12 +140,18 @@ func (p *Program) Descriptor() int { return p.fd }
 // File waits until it is made, and gives its descriptor, which stays p's.
 func (p *Program) File() (int, error) {
 	<-p.ready
+	if p.filled != nil {
+		p.filled()
+	}
 	return p.fd, p.err
 }
 
 // Close gives the memory back; what runs is not touched.
 func (p *Program) Close() error {
 	<-p.ready
+	if p.filled != nil {
+		p.filled()
+	}
 	if p.fd < 0 {
 		return nil
 	}

@@ -13,9 +13,9 @@ import (
 
 func TestConstants(t *testing.T) {
 	for _, c := range []struct{ ours, theirs int }{
-		{sysMemfdCreate, unix.SYS_MEMFD_CREATE}, {mfdCloexec, unix.MFD_CLOEXEC}, {mfdAllowSealing, unix.MFD_ALLOW_SEALING},
-		{mfdExec, unix.MFD_EXEC}, {fAddSeals, unix.F_ADD_SEALS},
-		{allSeals, unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE},
+		{SysMemfdCreate, unix.SYS_MEMFD_CREATE}, {mfdCloexec, unix.MFD_CLOEXEC}, {mfdAllowSealing, unix.MFD_ALLOW_SEALING},
+		{mfdExec, unix.MFD_EXEC}, {AddSeals, unix.F_ADD_SEALS},
+		{Seals, unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE},
 	} {
 		if c.ours != c.theirs {
 			t.Errorf("%#x: the kernel's is %#x", c.ours, c.theirs)

@@ -1,0 +1,5 @@
+package ahead
+
+import "syscall"
+
+const sysGetcpu = syscall.SYS_GETCPU
