@@ -19,6 +19,13 @@ type Box interface {
 	Dial(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
+// Pausable is a Process that the sandbox's keeper stops at times, and lets go on
+// later. Who runs it is told so.
+type Pausable interface {
+	// Paused waits for the next pause and says why it came; "" when ctx has ended.
+	Paused(ctx context.Context) (why string)
+}
+
 // Process is one command that runs inside. Where Stdout and Stderr have
 // SetReadDeadline, a session ends soon after its command, even if something it
 // left behind still holds them; where a Process is an io.Closer, it is closed

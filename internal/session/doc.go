@@ -8,7 +8,7 @@
 // Touches: nothing of the host. Programs run and connections are made by a Box, inside.
 // Fails:   closed. What is not named here is refused: agent and X11 forwarding,
 // remote forwarding, stream-local, connections to anything but the sandbox's loopback.
-// Proved by: TestExec, TestRefusals, TestNoCommandIsHandedOver, TestAClientThatLeaves, TestScreenLaws, FuzzScreen.
+// Proved by: TestExec, TestRefusals, TestNoCommandIsHandedOver, TestAClientThatLeaves, TestAPauseIsTold, TestScreenLaws, FuzzScreen.
 //
 // The connection has been authenticated by the control socket's peer
 // credentials before Serve sees it, so SSH asks for no key of the operator's.

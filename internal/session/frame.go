@@ -17,6 +17,7 @@ import (
 //	    the command ─────────>
 //	    <──────────  started        (with our ends of its stdio), or failed
 //	    signal     ──────────>      at any time
+//	    <──────────  paused         each time that everything inside is; its Error says why
 //	    <──────────  exited         (or failed)
 //
 // The end of the connection is the end of the command.

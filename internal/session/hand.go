@@ -44,6 +44,9 @@ func ServeExec(ctx context.Context, conn Handover, box Box) error {
 		defer gone()
 		heed(conn, p)
 	}()
+	go tellPauses(ctx, p, func(why string) {
+		_, _ = conn.Write(frame(spec.Message{Op: spec.OpPaused, Error: complaint(false, "%s", why)})) // who has gone need not know
+	})
 	mercy := context.AfterFunc(ctx, func() { end(p, false) })
 	code, sig, err := p.Wait()
 	mercy()
@@ -134,7 +137,7 @@ func ExecHere(ctx context.Context, conn Handover, signals <-chan os.Signal, stdi
 		}
 		return 0, lost(ctx, fmt.Errorf("%q with %d descriptors", m.Op, len(fds)))
 	}
-	p := newHanded(conn, fds)
+	p := newHanded(conn, fds, func(why string) { show(stderr, strings.NewReader(why), false) })
 	defer p.Close()
 	code, sig, err := attach(p, stdin, stdout, stderr)
 	if err != nil {

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"net"
@@ -128,3 +129,45 @@ type signalled struct {
 }
 
 func (s *signalled) Signal(n syscall.Signal) error { s.all = append(s.all, n); return nil }
+
+// Who runs a command is told each time that it is paused, and then how it ended.
+func TestAPauseIsTold(t *testing.T) {
+	bothRoads(t, func(t *testing.T, run road) {
+		s := newServer(t)
+		pauses := make(chan string)
+		s.box.mu.Lock()
+		s.box.pauses = pauses
+		s.box.mu.Unlock()
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := make(chan string)
+		go func() {
+			for lines := bufio.NewScanner(r); lines.Scan(); {
+				said <- lines.Text()
+			}
+		}()
+		in, stdin := io.Pipe()
+		code := make(chan int, 1)
+		go func() {
+			c, err := run(t, t.Context(), s, sh("read -r line; exit 7"), in, io.Discard, w)
+			if err != nil {
+				t.Error(err)
+			}
+			code <- c
+		}()
+		for _, why := range []string{"no room", "no room again"} {
+			pauses <- why
+			if got := <-said; got != "nemoclaw: "+why {
+				t.Errorf("told %q", got)
+			}
+		}
+		if _, err := io.WriteString(stdin, "go\n"); err != nil {
+			t.Fatal(err)
+		}
+		if c := <-code; c != 7 {
+			t.Errorf("code %d", c)
+		}
+	})
+}

@@ -13,14 +13,15 @@ import (
 // Process.
 type handed struct {
 	conn                  Handover
+	tell                  func(line string) // of a pause
 	stdin, stdout, stderr *os.File
 }
 
 // newHanded takes the descriptors over. They do not block, so that a read of
 // them can be given up.
-func newHanded(conn Handover, fds []int) *handed {
+func newHanded(conn Handover, fds []int, tell func(string)) *handed {
 	f := func(i int) *os.File { return os.NewFile(uintptr(fds[i]), "stream") }
-	return &handed{conn: conn, stdin: f(0), stdout: f(1), stderr: f(2)}
+	return &handed{conn: conn, tell: tell, stdin: f(0), stdout: f(1), stderr: f(2)}
 }
 
 func (h *handed) Stdin() io.WriteCloser    { return h.stdin }
@@ -32,14 +33,19 @@ func (h *handed) Signal(syscall.Signal) error { return errors.ErrUnsupported } /
 
 // Wait is for one goroutine.
 func (h *handed) Wait() (code int, sig syscall.Signal, err error) {
-	m, err := readFrame(h.conn)
-	switch {
-	case err != nil:
-		return 0, 0, err
-	case m.Op == spec.OpFailed:
-		return 0, 0, errors.New(m.Error)
+	for {
+		m, err := readFrame(h.conn)
+		switch {
+		case err != nil:
+			return 0, 0, err
+		case m.Op == spec.OpPaused:
+			h.tell(m.Error)
+		case m.Op == spec.OpExited:
+			return m.Code, syscall.Signal(m.Signal), nil
+		default:
+			return 0, 0, errors.New(m.Error)
+		}
 	}
-	return m.Code, syscall.Signal(m.Signal), nil
 }
 
 func (h *handed) Close() error {

@@ -25,6 +25,7 @@ import (
 // terminals as the real box has them. It counts those that live.
 type localBox struct {
 	mu      sync.Mutex
+	pauses  chan string     // protected by mu: why one comes; nil is never
 	started []*localProcess // protected by mu
 	dialled []string        // protected by mu
 }
@@ -51,6 +52,7 @@ func (b *localBox) Run(_ context.Context, c spec.Command) (Process, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.started = append(b.started, p)
+	p.pauses = b.pauses
 	return p, nil
 }
 
@@ -76,6 +78,15 @@ type localProcess struct {
 	terminal       *os.File
 	done           chan struct{}
 	err            error // valid when done is closed
+	pauses         <-chan string
+}
+
+func (p *localProcess) Paused(ctx context.Context) (why string) {
+	select {
+	case why = <-p.pauses:
+	case <-ctx.Done():
+	}
+	return why
 }
 
 func startPiped(cmd *exec.Cmd, _ spec.Command) (*localProcess, error) {

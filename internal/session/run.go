@@ -37,6 +37,9 @@ func (s *session) run(ctx context.Context) {
 	if stderr := s.proc.Stderr(); stderr != nil {
 		outputs.Go(func() { copyOut(s.ch.Stderr(), stderr, &ended) })
 	}
+	go tellPauses(ctx, s.proc, func(why string) { // ends with the channel
+		_, _ = io.WriteString(s.ch.Stderr(), complaint(s.command.TTY, "%s", why))
+	})
 	stop := context.AfterFunc(ctx, func() { end(s.proc, s.command.TTY) })
 	code, sig, err := s.proc.Wait()
 	stop()
@@ -75,6 +78,19 @@ func end(p Process, tty bool) {
 	case <-gone:
 	case <-time.After(mercy):
 		_ = p.Signal(syscall.SIGKILL)
+	}
+}
+
+// tellPauses tells whoever runs p why nothing moves, as often as that comes, until
+// ctx ends.
+func tellPauses(ctx context.Context, p Process, tell func(why string)) {
+	h, ok := p.(Pausable)
+	for ok {
+		why := h.Paused(ctx)
+		if why == "" {
+			return
+		}
+		tell(why)
 	}
 }
 

@@ -47,7 +47,9 @@ type disk struct {
 	quota   *quota // nil where the workspace has no limit
 	record  func(audit.Event)
 	say     func(string, ...any)
+	name    string // of the sandbox
 
+	inside commands // what a pause stops
 	paused atomic.Bool
 	cause  atomic.Pointer[string] // of the pause
 }
@@ -121,11 +123,13 @@ func (d *disk) judge(free uint64) error {
 		}
 		d.cause.Store(&short)
 		d.paused.Store(true)
+		d.inside.pause(d.note())
 		d.tell("paused", short)
 	case d.paused.Load() && roomy:
 		if err := d.box.Resume(); err != nil {
 			return err
 		}
+		d.inside.resume()
 		d.paused.Store(false)
 		d.tell("resumed", "there is room again")
 	case short != "":
@@ -160,9 +164,9 @@ func (d *disk) held() string {
 }
 
 // note is the standing condition, "" while there is room.
-func (d *disk) note(name string) string {
+func (d *disk) note() string {
 	if !d.paused.Load() {
 		return ""
 	}
-	return fmt.Sprintf("paused: %s: remove something and it goes on by itself; nemoclaw %s exec still works", *d.cause.Load(), name)
+	return fmt.Sprintf("paused: %s: remove something and it goes on by itself; nemoclaw %s exec still works", *d.cause.Load(), d.name)
 }

@@ -37,7 +37,7 @@ func TestReserveIsKept(t *testing.T) {
 	if want := []string{"paused", "resumed", "paused"}; !slices.Equal(told, want) {
 		t.Errorf("told %v", told)
 	}
-	if !strings.Contains(d.note("box"), "99 B free on the disk") {
+	if !strings.Contains(d.note(), "99 B free on the disk") {
 		t.Error("status does not name the cause")
 	}
 }

@@ -159,7 +159,7 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 		return err
 	}
 	k.disk.quota = newQuota(k.settings.Limits.DiskBytes, k.box.Usage)
-	k.disk.box, k.disk.record, k.disk.say = k.box, k.record.Event, k.log.Say
+	k.disk.box, k.disk.record, k.disk.say, k.disk.name = k.box, k.record.Event, k.log.Say, k.settings.Name
 	if err = k.gates(modelLog); err != nil {
 		return err
 	}

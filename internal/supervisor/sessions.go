@@ -50,7 +50,11 @@ func (b sessionBox) Run(ctx context.Context, c spec.Command) (session.Process, e
 		c.Argv = b.content.Manifest.Login
 	}
 	b.record.Event(audit.Event{Kind: audit.Session, Verdict: "allow", By: b.by, Target: c.Argv[0]})
-	return insideOf{b.box}.Run(ctx, c)
+	p, err := b.disk.inside.run(ctx, b.box, c)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 func (b sessionBox) Dial(ctx context.Context, _, addr string) (net.Conn, error) {

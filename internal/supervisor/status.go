@@ -180,7 +180,7 @@ func (k *keeper) notes() []string {
 	if k.notifier != nil && k.notifier.Failed() != "" {
 		n = append(n, "the command that notifies you failed: "+k.notifier.Failed())
 	}
-	if paused := k.disk.note(k.settings.Name); paused != "" {
+	if paused := k.disk.note(); paused != "" {
 		n = append(n, paused)
 	}
 	if size := audit.Size(k.place.AuditDir()); size > largeBook {

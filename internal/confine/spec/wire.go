@@ -43,6 +43,7 @@ const (
 	OpHolders Op = "holders" // Programs: answer to who and look
 	OpUsed    Op = "used"    // Count: bytes, and Whole: answer to usage
 	OpSock    Op = "sock"    // fds: answer to dialers
+	OpPaused  Op = "paused"  // Error: why; from the supervisor to its operator alone
 	OpFailed  Op = "failed"  // Error (and Wall, where a wall could not be built)
 )
 
