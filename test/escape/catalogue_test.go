@@ -85,7 +85,7 @@ func networkEntries() []entry {
 		{21, network, refused, "a connection that outlives its rule", tests("gate/egress.TestReloadCutsWhatIsDenied", "e2e.TestRemovedRuleCutsItsConnectionsAlone"), ""},
 		{22, network, refused, "a broken policy file that opens something", tests("e2e.TestMistakeInThePolicyOpensNothing", "supervisor.TestBrokenPolicyStaysOut"), ""},
 		{23, network, refused, "an empty list or a mistyped key that opens something", tests("policy.TestNothingIsOpenByAccident", "policy.TestParseProblems"), ""},
-		{24, network, refused, "traffic without a gate", tests("test/escape.TestNoGateNoTraffic", "launch.TestSupervisorKilled", "e2e.TestKilledSupervisorEndsEverything"), ""},
+		{24, network, refused, "traffic without a gate", tests("test/escape.TestNoGateNoTraffic", "launch.TestSupervisorKilled", "e2e.TestKilledSupervisorEndsEverything", "e2e.TestKilledInTheMiddleOfAStart"), ""},
 	}
 }
 
