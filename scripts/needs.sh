@@ -57,6 +57,8 @@ if [ "$want" = test ]; then
   need mke2fs e2fsprogs
   [ -e /usr/include/node/node.h ] || apt_install libnode-dev
   [ -e /usr/include/sys/capability.h ] || apt_install libcap-dev
+  # The other processor's first instructions.
+  need qemu-aarch64 qemu-user
   test/escape/selftests.sh
   test/machine/install.sh
   test/model/ollama.sh

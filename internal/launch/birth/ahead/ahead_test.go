@@ -16,12 +16,12 @@ import (
 
 const entry = "-E github.com/nemoclaw/nemoclaw/internal/launch/birth/ahead.enter"
 
-// begins is the program that begins here and says what was begun.
-func begins(t *testing.T) string {
+// begins is the program that begins here and says what was begun, for a processor.
+func begins(t *testing.T, arch string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "begins")
 	build := exec.Command("go", "build", "-o", file, "-ldflags", entry, "./testdata/begins")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+arch)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -106,7 +106,7 @@ func onOne(t *testing.T) {
 // for it, whoever comes first.
 func TestMissingStream(t *testing.T) {
 	needsNamespaces(t)
-	file := begins(t)
+	file := begins(t, runtime.GOARCH)
 	for range 20 {
 		_, self := said(t, file, "exec 2>&-;", "run", func([]string) {})
 		if self[3] != os.DevNull {
@@ -115,9 +115,30 @@ func TestMissingStream(t *testing.T) {
 	}
 }
 
+// Elsewhere than on the machine's own processor an emulator begins the program. It
+// makes no such process, so that the thread comes as far as to try, and gives back
+// what it has.
+func TestEmulated(t *testing.T) {
+	arch, emulator := "arm64", "qemu-aarch64"
+	if runtime.GOARCH == arch {
+		arch, emulator = "amd64", "qemu-x86_64"
+	}
+	if _, err := exec.LookPath(emulator); err != nil {
+		t.Skip("needs " + emulator)
+	}
+	file := begins(t, arch)
+	_, plain := said(t, emulator, "", file+" walk", func([]string) {})
+	for words, want := range map[string]string{"run -- true": "failed", "walk": "nothing", "": "nothing", "runs": "nothing"} {
+		begun, self := said(t, emulator, "", file+" "+words, func([]string) {})
+		if begun[0] != want || self[1] != plain[1] || number(t, self[2]) > number(t, plain[2]) {
+			t.Errorf("%s: %v, %v; without it %v", words, begun, self, plain)
+		}
+	}
+}
+
 func TestAhead(t *testing.T) {
 	needsNamespaces(t)
-	file := begins(t)
+	file := begins(t, runtime.GOARCH)
 	_, plain := said(t, file, "", "walk", func([]string) {})
 	for name, c := range map[string]struct{ before, words, want string }{
 		"a run":                     {"", "run -- true", ""},
