@@ -74,6 +74,7 @@ func (d *Diff) lost(older, newer *Policy) {
 			asked = append(asked, a)
 			denied = append(denied, metadataOf(a)...)
 		}
+		asked = append(asked, newer.stillNamed(a)...)
 	}
 	was := func(a piece) string { return "allowed" + inLine(a.from) }
 	d.Denied, d.Asked = gather(denied, was, false), gather(asked, was, false)
@@ -110,6 +111,28 @@ func metadataOf(a piece) []piece {
 			b := a
 			b.addr = p
 			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// stillNamed are the private addresses of a piece that is gone, under such of its
+// names as another rule allows: each is a question now.
+func (p *Policy) stillNamed(a piece) []piece {
+	var out []piece
+	if a.from == nil {
+		return nil
+	}
+	for _, b := range p.pieces() {
+		host, some := meet(a.host, b.host)
+		if !some || b.addr.IsValid() || a.port != b.port || p.deniesAll(host, a.port) != nil {
+			continue
+		}
+		b.host, b.from = host, a.from
+		for _, addr := range a.from.addresses {
+			if b.addr = addr; !isMetadata(addr) && !p.allowsPiece(b) {
+				out = append(out, b)
+			}
 		}
 	}
 	return out
