@@ -57,20 +57,33 @@ func echoes(c *net.TCPConn) { _, _ = io.Copy(c, c) }
 // A program gets no answer before it is known who it is: one that leaves with
 // its answer is named all the same.
 func TestQuickAnswerWaitsForTheName(t *testing.T) {
+	for !namedInTime(t) { // on a machine that is too busy the gate goes on without a name
+	}
+}
+
+// namedInTime says whether the name was said before the gate went on without it.
+func namedInTime(t *testing.T) bool {
+	t.Helper()
 	line := newLine(t)
 	n := newNearby(t, echoes, func(c *Config) { c.Line = line })
 	c := n.call()
+	began := time.Now()
 	if _, err := c.Write([]byte("x")); err != nil {
 		t.Fatal(err)
 	}
 	id := <-line.asked
 	b := make([]byte, 1)
 	check(t, c.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
-	if m, err := c.Read(b); !errors.Is(err, os.ErrDeadlineExceeded) {
+	m, err := c.Read(b)
+	late := func() bool { return time.Since(began) >= attributing }
+	if !errors.Is(err, os.ErrDeadlineExceeded) && !late() {
 		t.Fatalf("got %d bytes, %v, before it is known who asks", m, err)
 	}
 	check(t, c.SetReadDeadline(time.Now().Add(5*time.Second)))
 	line.answer(id, policy.ProgramAt("/usr/bin/psql", nil), 7)
+	if late() {
+		return false
+	}
 	if _, err := io.ReadFull(c, b); err != nil {
 		t.Fatal(err)
 	}
@@ -78,9 +91,13 @@ func TestQuickAnswerWaitsForTheName(t *testing.T) {
 		t.Error("it is not on the quick road")
 	}
 	e := n.events.await(t, to(fmt.Sprintf("%s:%d", byName, n.port), policy.Allow))
+	if late() && e.Program == "unknown" {
+		return false
+	}
 	if e.Program != "/usr/bin/psql" || e.PID != 7 || !strings.HasPrefix(e.Rule, "allow localhost:") {
 		t.Errorf("got %+v", e)
 	}
+	return true
 }
 
 // An init that does not say who it is keeps nobody waiting for long.
