@@ -37,6 +37,9 @@ func tryNamespaces() (works bool, why string) {
 	return false, err.Error()
 }
 
+// trialPrefix begins the name of the folder that Landlock is tried in.
+const trialPrefix = "nemoclaw-landlock."
+
 // lookLandlock asks the kernel for its version and tries what it promises.
 func lookLandlock(l Landlock) Landlock {
 	abi, err := ll.LandlockGetABIVersion()
@@ -48,17 +51,18 @@ func lookLandlock(l Landlock) Landlock {
 	if errata, err := ll.LandlockGetErrata(); err == nil {
 		l.Errata = errata
 	}
-	dir, err := os.MkdirTemp("", "landlock-")
+	SweepFolders(trialPrefix, func() bool { return true }, os.RemoveAll)
+	folder, err := MakeFolder(trialPrefix)
 	if err != nil {
 		return l
 	}
-	defer func() { _ = os.RemoveAll(dir) }() // in /tmp, it goes in the end
+	defer func() { _ = folder.Remove(os.RemoveAll) }() // else the next look does
 	tried := make(chan Landlock, 1)
 	go func() {
 		// A thread behind Landlock stays behind it: it is never unlocked, so
 		// that it ends with this goroutine.
 		runtime.LockOSThread()
-		tried <- tryLandlock(l, dir)
+		tried <- tryLandlock(l, folder.Dir)
 	}()
 	return <-tried
 }

@@ -125,7 +125,7 @@ func TestSweep(t *testing.T) {
 	before := left(t)
 	Sweep(all, os.RemoveAll)
 	after := left(t)
-	if len(after) != len(before)-1 || !slices.Contains(after, filepath.Base(live.dir)) {
+	if len(after) != len(before)-1 || !slices.Contains(after, filepath.Base(live.folder.Dir)) {
 		t.Errorf("of %v there is %v", before, after)
 	}
 	if _, err := os.Stat(live.Workspace()); err != nil {
