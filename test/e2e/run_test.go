@@ -2,8 +2,11 @@ package e2e
 
 import (
 	"encoding/json"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -28,6 +31,46 @@ func TestRunPassesTheCodeOn(t *testing.T) {
 		t.Error(r)
 	}
 	h.gone(before)
+}
+
+// What is begun ahead may come to nothing; then a run goes the way it always went.
+func TestRunWhereNothingIsAhead(t *testing.T) {
+	h := newHome(t)
+	for _, missing := range []string{"exec 0<&-", "exec 1>&-", "exec 2>&-", "exec 0<&- 1>&- 2>&-"} {
+		for range 5 { // whoever comes first
+			c := exec.Command("bash", "-c", missing+`; exec "$0" run -- bash -c "exit 3"`, program)
+			c.Env = h.env
+			if out, _ := c.CombinedOutput(); c.ProcessState.ExitCode() != 3 {
+				t.Errorf("%s: %v: %s", missing, c.ProcessState, out)
+			}
+		}
+	}
+}
+
+// Before 6.3 Linux knew no memory files that are said to be executable.
+func TestRunOnAnOlderKernel(t *testing.T) {
+	h := newHome(t)
+	c := h.command(t.Context(), nil, "run", "--", "bash", "-c", "exit 3")
+	out, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with its filter
+		err := refuseExecutableMemory()
+		if err == nil {
+			err = c.Start()
+		}
+		done <- err
+	}()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	said, _ := io.ReadAll(out)
+	if _ = c.Wait(); c.ProcessState.ExitCode() != 3 {
+		t.Errorf("%v: %s", c.ProcessState, said)
+	}
 }
 
 func TestRunTellsWhatItRefused(t *testing.T) {

@@ -79,6 +79,7 @@ func Begin(o Options) *Child {
 		if c := adopt(o); c != nil {
 			return c
 		}
+		o.Ahead = nil // or release would have that go on, and not ours
 	}
 	c := &Child{Wire: -1, Crash: -1, Program: o.Program, o: o, known: make(chan error, 1), born: make(chan struct{}), attend: make(chan func(), 1)}
 	if c.Program == nil {

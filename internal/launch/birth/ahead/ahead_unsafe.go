@@ -248,6 +248,9 @@ func (p *Process) open() bool {
 	p.Null = call(syscall.SYS_OPENAT, here, letters("/dev/null\x00"), syscall.O_RDWR|syscall.O_CLOEXEC, 0)
 	p.Crash = call(program.SysMemfdCreate, letters("crash\x00"), program.MemoryFlags, 0, 0)
 	p.Program = call(program.SysMemfdCreate, letters("nemoclaw-init\x00"), program.Flags, 0, 0)
+	if p.Program == -int(syscall.EINVAL) { // before Linux 6.3, where every memory file can be executed
+		p.Program = call(program.SysMemfdCreate, letters("nemoclaw-init\x00"), program.MemoryFlags, 0, 0)
+	}
 	return p.Null >= 0 && p.Crash >= 0 && p.Program >= 0 &&
 		call(syscall.SYS_FTRUNCATE, uintptr(p.Crash), MostCrash, 0, 0) >= 0 &&
 		call(syscall.SYS_FCNTL, uintptr(p.Crash), program.AddSeals, program.MemorySeals, 0) >= 0
