@@ -26,7 +26,7 @@ func Main(fd int) {
 	call("nemoclaw-init")
 	ignoreSignals() // before there is an agent
 	child := childSignals()
-	in := &inside{up: wire.New(fd), domain: openDomain()}
+	in := &inside{up: wire.New(fd), domain: openDomain(), turns: make(chan struct{}, atOnce)}
 	// While the spec is awaited, and files are built.
 	compiled := in.domain.begin(func() (err error) { in.program, err = filter.Compile(); return err })
 	s, handed, err := in.up.ReceiveSpec()
@@ -63,8 +63,9 @@ type inside struct {
 	prover   *prepared
 	nursery  *nursery
 	diag     diag
-	own      int          // a second one, of the thread that tell starts
-	looking  atomic.Int32 // questions being answered
+	own      int           // a second one, of the thread that tell starts
+	looking  atomic.Int32  // questions being answered
+	turns    chan struct{} // one token each of those that look at this moment
 }
 
 // step is one part of a wall. Steps stand in lists: what stands later may rely
@@ -264,12 +265,16 @@ func yield() {
 // them, by connecting; what is asked beyond is answered "cannot be told".
 const lookers = 256
 
+// atOnce is how many of them look at one time; each needs a thread for that.
+const atOnce = 4
+
 // quickly is how many descriptors are looked at while all else waits, a
 // microsecond or two each: to begin another thread for so few costs more.
 const quickly = 256
 
 // lookBeside answers m beside the rest: looking takes a while on a busy
-// sandbox, and a signal need not wait.
+// sandbox, and a signal need not wait. Whoever waits here has no thread of its own:
+// in a full control group there is none for it (see keepSpares).
 func (in *inside) lookBeside(to *wire.Conn, m spec.Message) {
 	if in.looking.Add(1) > lookers {
 		in.looking.Add(-1)
@@ -278,7 +283,7 @@ func (in *inside) lookBeside(to *wire.Conn, m spec.Message) {
 	}
 	go func() {
 		defer in.looking.Add(-1)
-		p, _, err := in.who(m, false)
+		p, err := in.whoInTime(m)
 		answer(to, m.ID, p, err)
 	}()
 }

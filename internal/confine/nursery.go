@@ -79,6 +79,9 @@ func (n *nursery) spawner() int {
 // milliseconds.
 const startTime = 10 * time.Second
 
+// again is how long after a spawner could not be forked that is tried once more.
+const again = 50 * time.Millisecond
+
 // run passes a command on: the first to the prover, all others to the
 // spawner, which is started for the second. A spawner that does not start one
 // in time is replaced: it is of the agents' user, and they may keep it from
@@ -240,9 +243,12 @@ func (n *nursery) replace() {
 	for _, id := range gone {
 		n.tell(spec.Message{Op: spec.OpExited, ID: id, Signal: int(unix.SIGKILL)})
 	}
-	if err := n.fill(); err != nil {
-		// Without a spawner nothing can run or be stopped in order.
-		os.Exit(1)
+	for err := n.fill(); err != nil; err = n.fill() {
+		if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.ENOMEM) {
+			// Without a spawner nothing can run or be stopped in order.
+			os.Exit(1)
+		}
+		<-time.After(again) // the agents have filled the group: whoever runs something meanwhile is refused
 	}
 }
 

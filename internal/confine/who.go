@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/netip"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -84,32 +85,35 @@ var errUnknown = errors.New("several holders, or one that cannot be read")
 // the spawner, it cannot be looked into.
 var errMoment = fmt.Errorf("%w, at this moment", errUnknown)
 
-// How long is waited before it is looked again, in milliseconds: first and at
-// most, each time twice as long. A busy machine keeps a fork waiting.
+// How long is waited before it is looked again: first and at most, each time twice
+// as long. A busy machine keeps a fork waiting.
 const (
-	moment     = 2
-	lastMoment = 64
+	moment     = 2 * time.Millisecond
+	lastMoment = 64 * time.Millisecond
 )
+
+// whoInTime is who, for one that may be told only in a moment.
+func (in *inside) whoInTime(m spec.Message) (p spec.Program, err error) {
+	for wait := moment; ; wait *= 2 {
+		in.turns <- struct{}{}
+		p, _, err = in.who(m, false)
+		<-in.turns
+		if !errors.Is(err, errMoment) || wait > lastMoment {
+			return p, err
+		}
+		<-time.After(wait)
+	}
+}
 
 // holder is the one process that has the socket of this name in /proc open. A
 // process that cannot be read might be a second holder, so there is no answer
 // then. A quick look fails with errBudget where it would take longer.
 func (in *inside) holder(want string, quick bool) (int, error) {
-	if quick {
-		pid, err := in.search(want, true)
-		if errors.Is(err, errMoment) {
-			err = errBudget
-		}
-		return pid, err
+	pid, err := in.search(want, quick)
+	if quick && errors.Is(err, errMoment) {
+		err = errBudget
 	}
-	for wait := moment; wait <= lastMoment; wait *= 2 {
-		pid, err := in.search(want, false)
-		if !errors.Is(err, errMoment) {
-			return pid, err
-		}
-		_, _ = unix.Poll(nil, wait) // interrupted, it was shorter
-	}
-	return in.search(want, false)
+	return pid, err
 }
 
 // search looks once.

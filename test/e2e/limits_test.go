@@ -168,8 +168,82 @@ print("over")
 	if r := b.end(bomb); !strings.Contains(r.out, "over") {
 		t.Errorf("the bomb: %s", r)
 	}
+	b.lives()
+}
+
+// What an agent asks of PID 1 by connecting must need no thread for each question, though
+// two hold each socket, so that it cannot be told who connects.
+func TestForkBombThatHidesWhoConnects(t *testing.T) {
+	b := newShell(t, article)
+	b.needs("python3")
+	b.limits(map[string]string{"pids": "40"})
+	bomb := b.start("python3", "-c", `
+import os, socket, ssl, time
+to = (socket.gethostbyname("api.github.com"), 443)
+hello = ssl.MemoryBIO()
+tls = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), hello, server_hostname="api.github.com")
+try: tls.do_handshake()
+except ssl.SSLWantReadError: hello = hello.read()
+until = time.monotonic() + 8
+def fork():
+    try: return os.fork()
+    except OSError: return -1
+all = [socket.socket() for _ in range(400)]
+for s in all: s.setblocking(False)
+if fork() == 0: # holds them, too
+    time.sleep(8)
+    os._exit(0)
+for _ in range(80):
+    if fork() == 0:
+        for s in all: s.close()
+        while time.monotonic() < until: fork() == 0 or time.sleep(0.01)
+        os._exit(0)
+for s in all: s.connect_ex(to)
+time.sleep(1.5)
+print("sent", sum(s.send(hello) > 0 for s in all), flush=True)
+time.sleep(4)
+`)
+	if r := b.end(bomb); !strings.Contains(r.out, "sent 400") {
+		t.Errorf("the bomb: %s", r)
+	}
+	b.lives()
+}
+
+// Nor does it end with what runs commands for it, whom an agent can kill, and in a full
+// group nobody can be put in that one's place.
+func TestForkBombThatKillsTheSpawner(t *testing.T) {
+	b := newShell(t, article)
+	b.needs("python3")
+	b.limits(map[string]string{"pids": "40"})
+	b.prints("first", "echo first") // which needs no spawner; all others do
+	bomb := b.start("python3", "-c", `
+import os, time
+until = time.monotonic() + 5
+def fork():
+    try: return os.fork()
+    except OSError: return -1
+own = os.getpid()
+for _ in range(80):
+    if fork() == 0:
+        while time.monotonic() < until: fork()
+        os._exit(0)
+def kill(pid):
+    try: return os.kill(pid, 9) is None
+    except OSError: return False
+print("killed", sum(kill(pid) for pid in range(2, own)), flush=True)
+time.sleep(5)
+`)
+	if r := b.end(bomb); !strings.Contains(r.out, "killed ") || strings.Contains(r.out, "killed 0") {
+		t.Errorf("the bomb: %s", r)
+	}
+	b.lives()
+}
+
+// lives holds that the sandbox goes on.
+func (b *box) lives() {
+	b.Helper()
 	b.await("room", func() bool { return b.sh("echo alive").out == "alive\n" })
 	if st := b.status(); !st.Healthy {
-		t.Errorf("%+v", st)
+		b.Errorf("%+v", st)
 	}
 }
