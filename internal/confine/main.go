@@ -39,7 +39,7 @@ func Main(fd int) {
 		err = in.open(s)
 	}
 	if err == nil && !s.Once { // one that ends with its command has no time for it
-		keepSpares()
+		keepSpares(s.Processes)
 	}
 	if err != nil {
 		// Nothing else can be done with an error here than to tell it.

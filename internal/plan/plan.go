@@ -70,9 +70,10 @@ type Mount struct {
 // Limits are what rlimits enforce; memory, CPU and the number of processes
 // are the cgroup's.
 type Limits struct {
-	Pids     int
-	Files    uint64
-	TmpBytes int64
+	Pids      int
+	Processes int // what Pids, or a control group, allows; PID 1 heeds it
+	Files     uint64
+	TmpBytes  int64
 	// FileBytes is how large a file may become; 0 is no limit.
 	FileBytes int64
 }
@@ -119,9 +120,10 @@ func Make(in Input) (spec.Spec, error) {
 				netip.AddrPortFrom(netip.IPv6Loopback(), ModelPort),
 			},
 		},
-		Rlimits: rlimits(in.Limits),
-		Env:     environment(in),
-		Dir:     "/sandbox",
+		Rlimits:   rlimits(in.Limits),
+		Processes: in.Limits.Processes,
+		Env:       environment(in),
+		Dir:       "/sandbox",
 	}
 	return s, nil
 }

@@ -99,7 +99,7 @@ func (k *keeper) planInput(system plan.System) plan.Input {
 			{Host: k.place.PolicyNotes(), Target: notesPlace},
 		},
 		Limits: plan.Limits{
-			Pids: k.rlimitPids(), Files: k.settings.Limits.Files, TmpBytes: k.settings.Limits.TmpBytes,
+			Pids: k.rlimitPids(), Processes: k.settings.Limits.Pids, Files: k.settings.Limits.Files, TmpBytes: k.settings.Limits.TmpBytes,
 			FileBytes: k.settings.Limits.DiskBytes,
 		},
 		FilesystemOff: k.settings.Walls.FilesystemOff,

@@ -209,6 +209,16 @@ time.sleep(4)
 	b.lives()
 }
 
+// With few processes PID 1 has fewer threads in store; it takes not all of them.
+func TestFewProcesses(t *testing.T) {
+	b := newShell(t, article)
+	for _, n := range []string{"28", "20", "16"} {
+		b.limit("pids", n)
+		b.do("rebuild")
+		b.prints("alive", "echo alive")
+	}
+}
+
 // Nor does it end with what runs commands for it, whom an agent can kill, and in a full
 // group nobody can be put in that one's place.
 func TestForkBombThatKillsTheSpawner(t *testing.T) {

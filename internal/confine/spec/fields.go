@@ -54,6 +54,7 @@ func (s *Spec) fields(c *coder) {
 		number(c, &l.Soft)
 		number(c, &l.Hard)
 	})
+	number(c, &s.Processes)
 	texts(c, &s.Env)
 	text(c, &s.Dir)
 	flag(c, &s.Once)

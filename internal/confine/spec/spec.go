@@ -21,6 +21,9 @@ type Spec struct {
 	Seccomp  Seccomp
 	Network  Network
 	Rlimits  []Rlimit
+	// Processes is how many there may be inside at one time, PID 1's threads among
+	// them; 0 is no limit. It is held by others: PID 1 takes no more than is left.
+	Processes int
 	// Env is the whole environment of everything that runs inside; a command
 	// may add to it, never inherit.
 	Env []string
