@@ -51,7 +51,7 @@ demo: needs ## a sandbox with the real OpenClaw, one message, and a rogue model 
 	@demo/demo.sh
 
 test: needs-test build ## all tests
-	@set -o pipefail; $(GO) test -json -timeout 30m ./... | $(GO) run ./test/judge
+	@set -o pipefail; $(GO) test -json -timeout 45m ./... | $(GO) run ./test/judge
 
 check: needs build $(LINT) ## format, vet, lint with the import arrows, known holes, race detector, tidy
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "not gofmt clean"; exit 1; }
