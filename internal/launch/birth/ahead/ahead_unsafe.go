@@ -140,7 +140,7 @@ func start(flags, top, tls uintptr) (tid int)
 //go:norace
 func begin() {
 	const set = 2 // SIG_SETMASK
-	if call(syscall.SYS_RT_SIGPROCMASK, set, address(&every), address(&before), 8) < 0 {
+	if !standard() || call(syscall.SYS_RT_SIGPROCMASK, set, address(&every), address(&before), 8) < 0 {
 		return
 	}
 	if call(syscall.SYS_PRCTL, getTimerslack, 0, 0, 0) == bare.Usual {
@@ -179,7 +179,7 @@ func elsewhere(tid uintptr) {
 //go:nosplit
 //go:norace
 func serve() {
-	if made.standard() && made.open() && made.bear() {
+	if made.open() && made.bear() {
 		tell(&state, born)
 		if made.fill() {
 			made.step(one)
@@ -221,11 +221,12 @@ func (p *Process) step(by int32) {
 }
 
 // standard says whether the first three descriptors are taken: one that is not
-// would be given to what is made here, and then be taken for a stream.
+// would be given to what is made here, and then be taken for a stream. It is asked
+// before the thread and the runtime are there: the runtime opens files for a moment.
 //
 //go:nosplit
 //go:norace
-func (p *Process) standard() bool {
+func standard() bool {
 	return call(syscall.SYS_FCNTL, 0, syscall.F_GETFD, 0, 0) >= 0 &&
 		call(syscall.SYS_FCNTL, 1, syscall.F_GETFD, 0, 0) >= 0 &&
 		call(syscall.SYS_FCNTL, 2, syscall.F_GETFD, 0, 0) >= 0
