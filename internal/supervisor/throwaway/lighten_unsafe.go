@@ -26,12 +26,15 @@ func Lighten() {
 			n = a[1]
 		}
 	}
-	page := uintptr(unix.Getpagesize())
+	page, moved := uintptr(unix.Getpagesize()), uintptr(0)
 	for _, s := range segments(at, n) {
+		if s.kind == 6 { // PT_PHDR, before all others: where at would be
+			moved = at - s.addr // for a program that runs anywhere
+		}
 		if s.kind != 1 || s.flags&2 != 0 { // PT_LOAD, PF_W
 			continue
 		}
-		from, to := s.addr&^(page-1), (s.addr+s.size+page-1)&^(page-1)
+		from, to := (moved+s.addr)&^(page-1), (moved+s.addr+s.size+page-1)&^(page-1)
 		_, _, _ = unix.Syscall(unix.SYS_MADVISE, from, to-from, unix.MADV_DONTNEED)
 	}
 }

@@ -9,7 +9,8 @@
 // birth needs to have it go on.
 // Fails:   by having made nothing: package birth begins anew, and says what is
 // wrong.
-// Proved by: TestNothingIsCalled, TestAhead, and every run.
+// Proved by: TestNothingIsCalled, TestAhead, TestMissingStream, TestEmulated, and
+// every run.
 //
 // The build has the linker begin the program here (-E); where it does not, no
 // process is ahead, and all is as it was. What runs before the runtime is there
