@@ -114,6 +114,12 @@ func refuseAll(channels <-chan ssh.NewChannel) {
 // on runs the program on an open channel. Everything up to its start is sent
 // without waiting for replies: each would cost a round trip.
 func (c call) on(ch ssh.Channel, told <-chan *ssh.Request) (int, error) {
+	var heard <-chan os.Signal
+	if c.request == ownExecName { // a shell that somebody sits at is left by leaving
+		var deaf func()
+		heard, deaf = hearSignals() // before the terminal is raw: it is never left so
+		defer deaf()
+	}
 	if c.tty {
 		restore, err := c.terminal(ch)
 		if err != nil {
@@ -128,11 +134,11 @@ func (c call) on(ch ssh.Channel, told <-chan *ssh.Request) (int, error) {
 	if !started {
 		return 0, fmt.Errorf("%s: refused by the sandbox", c.request)
 	}
-	if !c.tty {
-		defer passSignals(func(s syscall.Signal) {
-			_, _ = ch.SendRequest("signal", false, ssh.Marshal(signalRequest{signalName(s)})) // a program that has ended needs none
-		})()
-	}
+	over := make(chan struct{})
+	defer close(over)
+	go passOn(heard, over, func(s syscall.Signal) {
+		_, _ = ch.SendRequest("signal", false, ssh.Marshal(signalRequest{signalName(s)})) // a program that has ended needs none
+	})
 	go func() { // may wait on a terminal for good; the process ends without it
 		_, _ = io.Copy(ch, c.stdin)
 		_ = ch.CloseWrite()

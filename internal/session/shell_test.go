@@ -132,6 +132,36 @@ func TestShellOnARealTerminal(t *testing.T) {
 	}
 }
 
+// A signal to the command line is the program's also where it has a terminal,
+// which is then as before: it is not left raw.
+func TestExecOnATerminalPassesSignals(t *testing.T) {
+	s := newServer(t)
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1} {
+		t.Run(sig.String(), func(t *testing.T) {
+			d := newDesk(t, 24, 80)
+			before := d.settings(t)
+			done := make(chan outcome, 1)
+			go func() {
+				code, err := Exec(t.Context(), s.dial(t), sh("echo up; exec sleep 60"), d.tty, d.tty, d.tty, true)
+				done <- outcome{code, err}
+			}()
+			d.until(t, "up\r\n")
+			if reflect.DeepEqual(before, d.settings(t)) {
+				t.Error("the operator's terminal is not raw")
+			}
+			if err := syscall.Kill(os.Getpid(), sig); err != nil {
+				t.Fatal(err)
+			}
+			if got := <-done; got.err != nil || got.code != 128+int(sig) {
+				t.Errorf("Exec = %d, %v; want the program ended by it", got.code, got.err)
+			}
+			if !reflect.DeepEqual(before, d.settings(t)) {
+				t.Error("the operator's terminal is not as it was")
+			}
+		})
+	}
+}
+
 func TestShellFiltersAndTidiesUp(t *testing.T) {
 	s := newServer(t)
 	d := newDesk(t, 24, 80)
