@@ -11,10 +11,15 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/state"
 )
 
+// changing keeps others from changing s, and says so where it must wait for one.
+func (a *app) changing(ctx context.Context, s state.Sandbox) (unlock func(), err error) {
+	return s.Changing(ctx, func() { a.voice.News("%s: waiting for a change of it", s.Name()) })
+}
+
 // remove removes s when nobody changes it: who does would go on with whatever has
 // its name by then.
 func (a *app) remove(ctx context.Context, s state.Sandbox) error {
-	unlock, err := s.Changing(ctx, func() { a.voice.News("%s: waiting for a change of it", s.Name()) })
+	unlock, err := a.changing(ctx, s)
 	if err != nil && !errors.As(err, new(*state.NotFound)) { // one without generations is broken, and goes
 		return err
 	}

@@ -64,7 +64,7 @@ func (t target) snapshotCreate(ctx context.Context, why string) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := s.Changing(ctx, func() { t.app.voice.News("%s: waiting for a change of it", s.Name()) })
+	unlock, err := t.app.changing(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (t target) snapshotRemove(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := s.Changing(ctx, func() { t.app.voice.News("%s: waiting for a change of it", s.Name()) })
+	unlock, err := t.app.changing(ctx, s)
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func (t target) snapshotExport(ctx context.Context, file string) (err error) {
 	if err != nil {
 		return err
 	}
-	unlock, err := s.Changing(ctx, func() { t.app.voice.News("%s: waiting for a change of it", s.Name()) })
+	unlock, err := t.app.changing(ctx, s)
 	if err != nil {
 		return err
 	}
