@@ -46,6 +46,7 @@ type exchange struct {
 	toldAt   time.Time // how far it is
 	spoke    bool      // the answer's first words were told
 	holds    int64     // bytes of the router's memory
+	weighs   int64     // bytes, what is made of the body
 
 	control *http.ResponseController // nil before the first write
 	patient time.Time                // when the agent was last given time to take its answer
@@ -53,7 +54,10 @@ type exchange struct {
 
 // serve answers the request and records the call.
 func (x *exchange) serve() {
-	defer func() { x.router.memory.give(x.holds) }() // what the record has not taken over
+	defer func() {
+		x.router.memory.give(x.holds) // what the record has not taken over
+		x.router.values.give(x.weighs)
+	}()
 	no := x.prepare()
 	if no == nil && x.own() {
 		return // nobody was asked, and nothing said that is worth a record
@@ -149,6 +153,9 @@ func (x *exchange) read() *refusal {
 	if no != nil {
 		return no
 	}
+	if no := x.weigh(raw); no != nil {
+		return no
+	}
 	body, err := parseObject(raw)
 	if err != nil {
 		return refuse(http.StatusBadRequest, "invalid_json", "request body: %v", err)
@@ -175,7 +182,7 @@ func (x *exchange) bytes() ([]byte, *refusal) {
 	}
 	if !x.router.memory.take(size, 4*limit) {
 		no := refuse(http.StatusServiceUnavailable, "busy", "too many large requests at once")
-		no.retry = time.Second
+		no.retry = holdOff
 		return nil, no
 	}
 	x.holds = size

@@ -73,7 +73,8 @@ type Router struct {
 	transport *http.Transport
 	reached   pulse.Set // connections to providers
 	meter     *meter
-	memory    *memory
+	memory    *memory // of bodies
+	values    *memory // of what is made of them
 	secrets   *secrets
 	places    *places
 	keys      *keyring
@@ -95,6 +96,7 @@ func New(cfg Config) *Router {
 		cfg:      cfg,
 		meter:    &meter{used: Usage{Tokens: cfg.Used.Tokens, Money: cfg.Used.Money}, recent: cfg.Used.Recent},
 		memory:   &memory{},
+		values:   &memory{},
 		secrets:  &secrets{},
 		slots:    make(chan struct{}, connections),
 		keys:     &keyring{get: cfg.Key},
