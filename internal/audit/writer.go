@@ -66,7 +66,11 @@ func (w *writer) moor(a anchor) error {
 
 // errLasting marks what no later attempt can heal: after a failed fdatasync
 // nobody knows which pages reached the disk.
-var errLasting = errors.New("until the sandbox is started again")
+var errLasting = errors.New("it takes nothing more until the sandbox is started again")
+
+// Lasting says whether err, which Err gave, is of a book that takes nothing any
+// more until it is opened anew; else it goes on when the disk does.
+func Lasting(err error) bool { return errors.Is(err, errLasting) }
 
 // commit makes the group durable, anchors it, and fills in the events' places.
 // On an error nothing of the group is in the book.
@@ -81,7 +85,7 @@ func (w *writer) commit(group []entry) error {
 		return w.undo(err)
 	}
 	if err := unix.Fdatasync(int(w.segment.Fd())); err != nil {
-		return fmt.Errorf("sync audit book: %w: %w", err, errLasting)
+		return fmt.Errorf("sync audit book: %w; %w", err, errLasting)
 	}
 	last := w.starts[len(w.starts)-1]
 	if err := (anchor{Seq: after.Seq, Hash: after.Hash, Segment: w.number, Offset: last}).store(w.anchor); err != nil {
@@ -114,7 +118,7 @@ func (w *writer) encode(group []entry) head {
 func (w *writer) undo(cause error) error {
 	err := fmt.Errorf("write audit book: %w", cause)
 	if cut := w.segment.Truncate(w.size); cut != nil {
-		return fmt.Errorf("%w: %w: %w", err, cut, errLasting)
+		return fmt.Errorf("%w; take back what was half written: %w; %w", err, cut, errLasting)
 	}
 	return err
 }
@@ -123,7 +127,7 @@ func (w *writer) undo(cause error) error {
 // finished segment are never beyond it.
 func (w *writer) rotate() error {
 	if err := w.anchor.Sync(); err != nil {
-		return fmt.Errorf("write anchor: %w: %w", err, errLasting)
+		return fmt.Errorf("write anchor: %w; %w", err, errLasting)
 	}
 	next, err := openSegment(w.dir, w.number+1, 0)
 	if err != nil {
@@ -133,7 +137,7 @@ func (w *writer) rotate() error {
 	w.segment, w.size = next, 0
 	w.number++
 	if err := old.Close(); err != nil {
-		return fmt.Errorf("close segment: %w: %w", err, errLasting)
+		return fmt.Errorf("close segment: %w; %w", err, errLasting)
 	}
 	return nil
 }

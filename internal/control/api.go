@@ -37,7 +37,8 @@ const (
 type Status struct {
 	Name          string          `json:"name"`
 	State         State           `json:"state"`
-	Why           string          `json:"why,omitempty"` // of failed, or where nothing goes through: the cause and the remedy
+	Why           string          `json:"why,omitempty"`    // of failed, or where nothing goes through: the cause and the remedy
+	Remedy        string          `json:"remedy,omitempty"` // of Why, where something is known to help
 	Blueprint     BlueprintStatus `json:"blueprint"`
 	Walls         Walls           `json:"walls"`
 	Supervisor    Wall            `json:"supervisor"` // what it took from itself
@@ -178,8 +179,9 @@ type Reloaded struct {
 
 // Verified is what came of the escapes that were tried inside.
 type Verified struct {
-	Tries []Tried `json:"tries"`
-	ABI   int     `json:"landlock_abi"`
+	Tries []Tried  `json:"tries"`
+	ABI   int      `json:"landlock_abi"`
+	Off   []string `json:"off,omitempty"` // walls that the operator switched off at creation
 }
 
 // Tried is one escape.

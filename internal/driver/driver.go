@@ -31,7 +31,9 @@ type Driver interface {
 	Try(ctx context.Context, s state.Sandbox, tell func(string)) error
 
 	// Stop ends s and returns when it is gone. wanted says whether `start
-	// --all` shall bring it back. One that does not run is no error.
+	// --all` shall bring it back. One that does not run is no error. Where that
+	// it shall stay down cannot be written, it is ended all the same, and the error
+	// is an *Unnoted; what shall come back is not ended where that cannot be written.
 	Stop(ctx context.Context, s state.Sandbox, wanted bool) error
 
 	// Remove stops s and deletes all of it. One that does not exist is
@@ -61,3 +63,26 @@ func (e *NotRunning) Error() string {
 
 // Hint is the command that starts it.
 func (e *NotRunning) Hint() string { return fmt.Sprintf("nemoclaw %s start", e.Name) }
+
+// Unnoted means that a sandbox was stopped, and that its disk did not take that it
+// shall stay so.
+type Unnoted struct {
+	Name state.Name
+	Err  error
+}
+
+func (e *Unnoted) Error() string {
+	return fmt.Sprintf("sandbox %q is stopped, but that it shall stay so is not written down: %v", string(e.Name), e.Err)
+}
+
+// Unwrap gives what the disk said.
+func (e *Unnoted) Unwrap() error { return e.Err }
+
+// Hint says what helps, and what would start it meanwhile.
+func (e *Unnoted) Hint() string {
+	remedy := state.DiskRemedy(e.Err)
+	if remedy != "" {
+		remedy += "; "
+	}
+	return fmt.Sprintf("%suntil then `nemoclaw start --all` would start it; after that: nemoclaw %s stop", remedy, e.Name)
+}

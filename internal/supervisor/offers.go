@@ -19,14 +19,20 @@ func (o offers) Approvals(context.Context) ([]control.Approval, error) { return 
 
 func (o offers) Answer(ctx context.Context, id string, a control.Answer) (control.Approval, error) {
 	by := control.By(ctx)
+	if err := o.book.Err(); err != nil {
+		return control.Approval{}, unwritten("nothing was answered, since the answer", err)
+	}
 	item, changed, err := o.asks.Answer(id, a, by)
 	if err != nil {
 		return control.Approval{}, err
 	}
-	o.told(audit.Event{
+	err = o.told(audit.Event{
 		Kind: audit.Approval, Wall: "network", Verdict: a.Verdict, By: by, ID: item.ID,
 		Program: item.Program, Target: hostPort(item.Host, item.Port), Why: a.Scope,
 	})
+	if err != nil {
+		return control.Approval{}, unwritten("the answer counts, but it", err)
+	}
 	if changed {
 		if _, err := o.reloadedNetwork(by, true, nil); err != nil {
 			return control.Approval{}, err

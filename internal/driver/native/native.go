@@ -36,7 +36,7 @@ func (d Driver) Create(_ context.Context, s state.Sandbox, set state.Settings, f
 // Remove stops s and deletes its folder, and what it left behind elsewhere where
 // its supervisor was killed.
 func (d Driver) Remove(ctx context.Context, s state.Sandbox) error {
-	if err := d.Stop(ctx, s, false); err != nil && !errors.As(err, new(*state.NotFound)) {
+	if err := d.Stop(ctx, s, false); err != nil && !errors.As(err, new(*state.NotFound)) && !errors.As(err, new(*driver.Unnoted)) {
 		return err
 	}
 	defer cgroup.Sweep()

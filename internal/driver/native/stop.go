@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nemoclaw/nemoclaw/internal/control"
+	"github.com/nemoclaw/nemoclaw/internal/driver"
 	"github.com/nemoclaw/nemoclaw/internal/state"
 )
 
@@ -18,20 +19,23 @@ import (
 const politely = 10 * time.Second
 
 // Stop asks the supervisor to end, and ends it where it does not answer. When
-// it returns, the supervisor's process is gone.
+// it returns, the supervisor's process is gone: also with an *driver.Unnoted, for a
+// disk that takes nothing must not keep an agent running.
 func (d Driver) Stop(ctx context.Context, s state.Sandbox, wanted bool) error {
 	if !s.Exists() {
 		return &state.NotFound{Name: s.Name()}
 	}
-	if err := s.SetWanted(wanted); err != nil {
-		return err
+	unnoted := s.SetWanted(wanted)
+	if unnoted != nil && wanted {
+		return unnoted // it would not start again either
 	}
-	pid, held := s.Holder()
-	if !held {
-		return nil
+	if pid, held := s.Holder(); held {
+		if err := end(ctx, s, pid); err != nil {
+			return errors.Join(fmt.Errorf("stop sandbox %q: %w", string(s.Name()), err), unnoted)
+		}
 	}
-	if err := end(ctx, s, pid); err != nil {
-		return fmt.Errorf("stop sandbox %q: %w", string(s.Name()), err)
+	if unnoted != nil {
+		return &driver.Unnoted{Name: s.Name(), Err: unnoted}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -78,7 +79,7 @@ func unhealthy(st control.Status) error {
 	case st.State != control.Running:
 		return say.Failing("nemoclaw "+st.Name+" start", "sandbox %q is %s%s", st.Name, st.State, because(st.Why))
 	case st.Why != "": // what else does not hold comes of it
-		return say.Failing(see, "sandbox %q runs, but %s", st.Name, st.Why)
+		return say.Failing(cmp.Or(st.Remedy, see), "sandbox %q runs, but %s", st.Name, st.Why)
 	case st.Inference.Model != "" && !st.Inference.Connected:
 		hint := st.Inference.Hint
 		if hint == "" {

@@ -71,6 +71,9 @@ func (a *app) printStatus(st control.Status) {
 	if st.Why != "" {
 		a.voice.Result("Why %s", say.Clean(st.Why))
 	}
+	if st.Remedy != "" {
+		a.voice.Result("→ %s", say.Clean(st.Remedy))
+	}
 	if st.State != control.Running {
 		a.voice.News("→ nemoclaw %s %s", say.Clean(st.Name), revive(st))
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/nemoclaw/nemoclaw/internal/state"
 )
 
 // The exit codes of every command. exec and run pass the program's own code
@@ -87,8 +89,11 @@ func Fail(w io.Writer, err error) int {
 	}
 	_, _ = fmt.Fprintln(w, "error: "+CleanLines(err.Error()))
 	var h Hinter
-	if errors.As(err, &h) && h.Hint() != "" {
+	switch {
+	case errors.As(err, &h) && h.Hint() != "":
 		_, _ = fmt.Fprintln(w, "→ "+CleanLines(h.Hint()))
+	case state.DiskRemedy(err) != "":
+		_, _ = fmt.Fprintln(w, "→ "+state.DiskRemedy(err))
 	}
 	var c Coder
 	if errors.As(err, &c) {
