@@ -65,6 +65,8 @@ func refused(wall spec.Wall, err error) *Error {
 		e.remedy = "look at what that link is and who made it: something that may write there did, perhaps an agent; put the folder back, then start again"
 	case wall == spec.FilesystemWall && strings.Contains(err.Error(), "mount /sandbox/"):
 		e.remedy = "something inside left a link, a file or a closed folder at that place of the workspace: move it away on the host (mv, and do not follow it), then start again"
+	case wall == spec.FilesystemWall && errors.Is(err, unix.EPERM) && strings.Contains(err.Error(), "mount /proc"):
+		e.remedy = masked
 	case wall == spec.NetworkWall && errors.Is(err, unix.ENOENT):
 		e.remedy = "the kernel needs nftables with TPROXY and NFLOG: modprobe -a nf_tables nft_tproxy nft_reject_inet nft_log nfnetlink_log"
 	case wall == spec.ProcessWall && errors.Is(err, unix.EINVAL):
@@ -90,6 +92,11 @@ func unborn(err error) *Error {
 	}
 	return e
 }
+
+// masked is what helps where something is mounted over parts of /proc, as container
+// engines do: nobody may mount a whole one then who could not see it before. See
+// mount_too_revealing in the kernel's fs/namespace.c.
+const masked = "parts of /proc are hidden here, as in a container: run nemoclaw on the machine itself, or start the container with --security-opt systempaths=unconfined (Kubernetes: procMount: Unmasked)"
 
 // appArmor is Ubuntu's restriction since 23.10, and what lifts it for us
 // alone.

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nemoclaw/nemoclaw/internal/audit"
+	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 	"github.com/nemoclaw/nemoclaw/internal/control"
 	"github.com/nemoclaw/nemoclaw/internal/host"
 	"github.com/nemoclaw/nemoclaw/internal/launch"
@@ -33,6 +34,12 @@ func (o offers) Verify(ctx context.Context) (control.Verified, error) {
 	v, err := verify(ctx, o.box, known)
 	if err != nil {
 		return control.Verified{}, err
+	}
+	if known.NetworkOff {
+		v.Off = append(v.Off, string(spec.NetworkWall))
+	}
+	if known.FilesystemOff {
+		v.Off = append(v.Off, string(spec.FilesystemWall))
 	}
 	verdict := "allow"
 	if n := v.Through(); n > 0 {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nemoclaw/nemoclaw/internal/audit"
+	"github.com/nemoclaw/nemoclaw/internal/host"
 )
 
 // A blueprint whose bytes are not the right ones is not used, nor mended in
@@ -179,12 +180,44 @@ func TestNoControlGroups(t *testing.T) {
 	}
 }
 
+// What doctor says of this machine: what is weaker on it, and that the walls refuse, as
+// they do in a sandbox on it. On an old kernel that is without the newest Landlock.
 func TestWhatTheMachineHas(t *testing.T) {
 	h := newHome(t)
-	if r := h.nemoclaw("doctor"); r.code != 0 {
+	r := h.nemoclaw("doctor")
+	if r.code != 0 {
 		t.Error(r)
+	}
+	for _, c := range host.Look().Costs() {
+		if !strings.Contains(r.out, "! without "+c.Without+": "+c.Lost) {
+			t.Errorf("%s\nwant the cost of being without %s", r, c.Without)
+		}
+	}
+	t.Log(r.out)
+	b := h.shell("box", "")
+	for _, said := range []string{r.out, b.do("verify")} {
+		for _, word := range []string{"network: ", "filesystem: ", "process: ", " 0 got through"} {
+			if !strings.Contains(said, word) {
+				t.Errorf("%q is not in\n%s", word, said)
+			}
+		}
 	}
 	if out, err := exec.CommandContext(t.Context(), program, "--version").Output(); err != nil || !strings.HasPrefix(string(out), "nemoclaw ") {
 		t.Errorf("%q, %v", out, err)
 	}
+}
+
+// In a container whose engine hides parts of /proc no sandbox can have one of its own:
+// that is said, with what helps, before there is a sandbox.
+func TestHiddenProc(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to become someone else, or to mount")
+	}
+	h := newHome(t)
+	c := exec.CommandContext(t.Context(), "unshare", "--mount", "sh", "-ec", `mount -t tmpfs hidden /proc/tty; exec "$0" doctor`, program)
+	c.Env = h.env
+	if out, err := c.CombinedOutput(); err == nil || !strings.Contains(string(out), "mount /proc") || !strings.Contains(string(out), "\n→ parts of /proc are hidden") {
+		t.Errorf("%v: %s", err, out)
+	}
+	h.must("doctor")
 }

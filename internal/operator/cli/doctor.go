@@ -14,16 +14,18 @@ import (
 )
 
 func (a *app) doctorCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, all bool
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "what this machine has and lacks for a sandbox",
 		Args:  noArgs,
 		Long: `doctor says what this machine has and lacks for a sandbox, and what each lack
 costs. Where nothing is missing it makes a sandbox with nothing in it, tries the
-harmless escapes there as verify does, and takes it away again.`,
-		RunE: func(c *cobra.Command, _ []string) error { return a.doctor(c.Context(), asJSON) },
+harmless escapes there as verify does, and takes it away again. It says how many were
+refused at each wall, and names what was not; --tries names every one.`,
+		RunE: func(c *cobra.Command, _ []string) error { return a.doctor(c.Context(), asJSON, all) },
 	}
+	c.Flags().BoolVar(&all, "tries", false, "name every escape that was tried, and what it met")
 	c.Flags().BoolVar(&asJSON, "json", false, "print for programs")
 	return c
 }
@@ -38,7 +40,7 @@ type diagnosis struct {
 	Error string          `json:"error,omitempty"` // why they could not be tried
 }
 
-func (a *app) doctor(ctx context.Context, asJSON bool) error {
+func (a *app) doctor(ctx context.Context, asJSON, all bool) error {
 	facts := host.Look()
 	lacks := facts.Missing()
 	var v control.Verified
@@ -75,11 +77,7 @@ func (a *app) doctor(ctx context.Context, asJSON bool) error {
 	if err := cmp.Or(verdict, failed); err != nil {
 		return err
 	}
-	for _, t := range v.Tries {
-		if !t.Refused && t.Left == "" {
-			a.printTry(t)
-		}
-	}
+	a.printTries(v, func(t control.Tried) bool { return all || !t.Refused && t.Left == "" })
 	a.printVerdict(v)
 	if err := verdictOf(v); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -49,7 +50,7 @@ func (t target) verify(ctx context.Context, asJSON bool) error {
 	if controlled != nil {
 		t.app.voice.News("outside the walls nothing could be tried: %s", say.Clean(controlled.Error()))
 	}
-	t.app.printTries(v)
+	t.app.printTries(v, func(control.Tried) bool { return true })
 	t.app.printVerdict(v)
 	return verdictOf(v)
 }
@@ -107,17 +108,31 @@ func tallyOf(v control.Verified, wall string) tally {
 
 var fourWalls = []string{"network", "filesystem", "process", "inference"}
 
-// printTries is a line an escape.
-func (a *app) printTries(v control.Verified) {
+// printTries is a line a wall, and one an escape that which picks.
+func (a *app) printTries(v control.Verified, which func(control.Tried) bool) {
 	for _, wall := range fourWalls {
-		n := tallyOf(v, wall)
-		a.voice.Result("%s: %d tried, %d refused", wall, n.tried, n.refused)
+		a.printTally(v, wall)
 		for _, t := range v.Tries {
-			if t.Wall == wall {
+			if t.Wall == wall && which(t) {
 				a.printTry(t)
 			}
 		}
 	}
+}
+
+// printTally is the line of one wall. What is tried where a wall is off is refused by
+// the others, or is not tried.
+func (a *app) printTally(v control.Verified, wall string) {
+	n := tallyOf(v, wall)
+	if i := slices.IndexFunc(v.Tries, func(t control.Tried) bool { return t.Wall == wall }); n.tried == 0 && i >= 0 {
+		a.voice.Result("%s: not tried: %s", wall, say.Clean(v.Tries[i].Left))
+		return
+	}
+	if slices.Contains(v.Off, wall) {
+		a.voice.Result("%s: off (operator); without it %d tried, %d refused", wall, n.tried, n.refused)
+		return
+	}
+	a.voice.Result("%s: %d tried, %d refused", wall, n.tried, n.refused)
 }
 
 func (a *app) printTry(t control.Tried) {
@@ -139,6 +154,9 @@ func (a *app) printVerdict(v control.Verified) {
 	for _, wall := range fourWalls {
 		n := tallyOf(v, wall)
 		all.tried, all.refused, all.alike = all.tried+n.tried, all.refused+n.refused, all.alike+n.alike
+	}
+	for _, wall := range v.Off {
+		a.voice.Result("%s the %s wall is off (operator): nothing here says that it holds", a.voice.Paint("33", "!"), say.Clean(wall))
 	}
 	text := fmt.Sprintf("%d escapes tried inside: %d refused, %d got through; %d of them work outside the walls",
 		all.tried, all.refused, v.Through(), all.tried-all.alike)
