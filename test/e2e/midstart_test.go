@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestKilledInTheMiddleOfAStart kills the supervisor, and the sandbox's init, with -9 at
-// many moments of a start. After each the command ends and says why, nothing of the
+// TestKilledInTheMiddleOfAStart kills the supervisor, its clerk, and the sandbox's init,
+// with -9 at many moments of a start. After each the command ends and says why, nothing of the
 // sandbox goes on, and the next start works.
 func TestKilledInTheMiddleOfAStart(t *testing.T) {
 	modelServer(t)
@@ -25,7 +25,7 @@ func TestKilledInTheMiddleOfAStart(t *testing.T) {
 	if os.Geteuid() != 0 {
 		moments = 4 // the second time, see TestAsUser
 	}
-	for _, victim := range []string{"nemoclaw\x00supervisor\x00box\x00", "nemoclaw-init"} {
+	for _, victim := range []string{"nemoclaw\x00supervisor\x00box\x00", "nemoclaw\x00clerk\x00box\x00", "nemoclaw-init"} {
 		whole := b.startSeen(victim, func(_ int, r *running) { b.end(r) })
 		b.do("stop")
 		middle := 0
