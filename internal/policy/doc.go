@@ -43,6 +43,7 @@
 //	  nvidia: {url: "https://integrate.api.nvidia.com/v1", key: nvidia}
 //	limits: {requests_per_minute: 60, tokens_per_day: 2000000, body_bytes: 33554432}
 //	log: full                                # full | metadata
+//	fetch: refuse                            # refuse | allow: what a request names by its address
 //
 // Values made here are never changed afterwards and may be used by any number
 // of goroutines at once.

@@ -17,6 +17,7 @@ type Inference struct {
 	prices    []price
 	limits    Limits
 	metadata  bool // log: metadata
+	fetches   bool // fetch: allow
 	revision  string
 }
 
@@ -51,6 +52,9 @@ func (t Target) String() string { return t.Provider + "/" + t.Model }
 // LogFull says whether prompts and answers are logged, or metadata alone.
 func (f *Inference) LogFull() bool { return !f.metadata }
 
+// Fetches says whether a request may name addresses that its provider fetches.
+func (f *Inference) Fetches() bool { return f.fetches }
+
 // Revision is the first 12 hexadecimal digits of the SHA-256 of the file.
 func (f *Inference) Revision() string { return f.revision }
 
@@ -73,7 +77,8 @@ func (d *document) inference(f *Inference) {
 	none := func(*yaml.Node) {}
 	d.fields(d.root, readers{
 		"providers": none, "routes": none, "prices": none, "limits": none, // below, in this order: each speaks of those before it
-		"log": func(n *yaml.Node) { f.metadata = d.word(n, "full", "metadata") == "metadata" },
+		"log":   func(n *yaml.Node) { f.metadata = d.word(n, "full", "metadata") == "metadata" },
+		"fetch": func(n *yaml.Node) { f.fetches = d.word(n, "refuse", "allow") == "allow" },
 	})
 	if d.root.Kind != yaml.MappingNode {
 		return

@@ -115,5 +115,5 @@ func (f *Inference) same(o *Inference) bool {
 		return fmt.Sprint(a.url) == fmt.Sprint(b.url) && a.key == b.key && a.api == b.api
 	})
 	prices := slices.EqualFunc(f.prices, o.prices, func(a, b price) bool { return a.model == b.model && a.Price == b.Price })
-	return routes && providers && prices && f.limits == o.limits && f.metadata == o.metadata
+	return routes && providers && prices && f.limits == o.limits && f.metadata == o.metadata && f.fetches == o.fetches
 }

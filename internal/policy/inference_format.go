@@ -30,6 +30,9 @@ func (f *Inference) Format() []byte {
 		word = "metadata"
 	}
 	fmt.Fprintf(&b, "log: %s\n", word)
+	if f.fetches {
+		b.WriteString("fetch: allow\n")
+	}
 	return []byte(b.String())
 }
 

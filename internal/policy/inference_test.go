@@ -40,6 +40,9 @@ func TestParseInference(t *testing.T) {
 	if f.Limits() != (Limits{RequestsPerMinute: 60, TokensPerDay: 2000000, BodyBytes: 32 << 20, Idle: 5 * time.Minute}) || f.LogFull() || len(f.Revision()) != 12 {
 		t.Errorf("%+v", f)
 	}
+	if f.Fetches() || !mustInference(t, routes+"fetch: allow\n").Fetches() || mustInference(t, routes+"fetch: refuse\n").Fetches() {
+		t.Error("fetch is not what was written, or not refuse where nothing was")
+	}
 	if d := f.Default(); d.String() != "ollama/qwen3:8b" || d.URL.String() != "http://host.docker.internal:11434" || d.API != "ollama" {
 		t.Errorf("%+v", d)
 	}

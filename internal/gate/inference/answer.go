@@ -150,7 +150,9 @@ func (a *attempt) request() (*http.Request, *refusal) {
 
 // crossing are the agent's headers that reach a provider. Credentials, cookies
 // and whatever chooses an account there do not.
-var crossing = []string{"Accept", "Content-Type", "User-Agent"}
+// The body's type does not either: what was read as JSON in UTF-8 must not be read
+// in another alphabet there.
+var crossing = []string{"Accept", "User-Agent"}
 
 func (a *attempt) pass(req *http.Request) {
 	for _, h := range crossing {

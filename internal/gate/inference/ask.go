@@ -43,6 +43,9 @@ func (r *Router) request(ctx context.Context, t policy.Target, q question, older
 	if q.header != nil {
 		req.Header = q.header.Clone()
 	}
+	if q.body != nil {
+		req.Header.Set("Content-Type", jsonType)
+	}
 	req.Header.Set("Accept-Encoding", "identity")
 	key, no := r.key(t, older)
 	if no != nil {

@@ -55,7 +55,7 @@
 // Anthropic's API: it would send them back, and that API takes only thoughts
 // that it has signed. They are in the record.
 //
-// What crosses is a closed list: the paths in endpoints, three headers of the
+// What crosses is a closed list: the paths in endpoints, two headers of the
 // agent's (from Anthropic's API to the same, two more), a few of the provider's.
 // Model management (pull, delete …) is refused.
 package inference

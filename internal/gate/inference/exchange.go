@@ -164,6 +164,9 @@ func (x *exchange) read() *refusal {
 	if err := x.understand(); err != nil {
 		return refuse(http.StatusBadRequest, "invalid_request", "request body: %v", err)
 	}
+	if no := x.unfetched(); no != nil {
+		return no
+	}
 	return x.badName()
 }
 
@@ -220,6 +223,9 @@ func (x *exchange) understand() error {
 	}
 	var err error
 	if x.call.Asked, err = x.askedModel(); err != nil {
+		return err
+	}
+	if err := x.body.oneModel(); err != nil {
 		return err
 	}
 	raw, err := x.body.value("stream")

@@ -16,7 +16,7 @@ func asMessages(t *testing.T, yaml func(string) string, path, request, answer st
 		media = sseMedia
 	}
 	p := serve(t, says(media, answer))
-	b := newBench(t, yaml(p.URL), nil)
+	b := newBench(t, yaml(p.URL)+fetchAllowed, nil)
 	got = b.post("/v1/messages?beta=true", request, "Anthropic-Version", "2023-06-01", "Anthropic-Beta", "x")
 	req, asked := p.asked()
 	if req != nil && (req.URL.String() != path || req.Header.Get("Anthropic-Beta") != "") {

@@ -51,7 +51,7 @@ func TestGeminiForChat(t *testing.T) {
 // asked.
 func TestUnfitGemini(t *testing.T) {
 	p := serve(t, says(jsonType, answered))
-	b := newBench(t, toOpenAI(p.URL), nil)
+	b := newBench(t, toOpenAI(p.URL)+fetchAllowed, nil)
 	const hi = `"contents":[{"parts":[{"text":"hi"}]}]`
 	for _, c := range []struct{ fields, want string }{
 		{hi + `,"cachedContent":"c"`, `field "cachedContent"`},

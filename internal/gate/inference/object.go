@@ -86,6 +86,20 @@ func (o *object) text(key string) (string, error) {
 	return s, nil
 }
 
+// others are the words of servers that are routers themselves (OpenRouter, LiteLLM)
+// for models in the place of the one that was asked for, and was judged.
+var others = []string{"models", "fallbacks", "fallback_models", "context_window_fallbacks"}
+
+// oneModel is an error where the object names more models than the one.
+func (o *object) oneModel() error {
+	for _, f := range o.fields {
+		if contains(others, fold(f.key)) {
+			return fmt.Errorf("%.50q names other models: routes and fallbacks are in inference.yaml", f.key)
+		}
+	}
+	return nil
+}
+
 // with is the object with one field's value changed, all else as it was. An
 // object without the field is given back as it is.
 func (o *object) with(key string, value json.RawMessage) []byte {

@@ -38,7 +38,7 @@ func TestResponsesForChat(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := serve(t, says(jsonType, answered))
-			got := newBench(t, toOpenAI(p.URL), nil).post("/v1/responses", c.in)
+			got := newBench(t, toOpenAI(p.URL)+fetchAllowed, nil).post("/v1/responses", c.in)
 			if got.status != 200 {
 				t.Fatalf("%+v", got)
 			}

@@ -14,7 +14,7 @@ func asAnthropic(t *testing.T, path, request, answer string) (asked string, got 
 		media = sseMedia
 	}
 	p := serve(t, says(media, answer))
-	b := newBench(t, toAnthropic(p.URL), nil)
+	b := newBench(t, toAnthropic(p.URL)+fetchAllowed, nil)
 	got = b.post(path, request)
 	req, asked := p.asked()
 	if req != nil && (req.URL.String() != "/v1/messages" || req.Header.Get("Content-Type") != jsonType) {
