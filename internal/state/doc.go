@@ -6,7 +6,7 @@
 // Reads:   sandbox.yaml, which the operator may have edited by hand.
 // Touches: the home folder alone; nothing below a workspace once the sandbox has lived.
 // Fails:   with typed errors that carry a hint; a half-made sandbox is never seen under its name.
-// Proved by: TestCreateLeavesNothingHalfMade, TestLockIsHeldOnce, TestEditedSettings, FuzzName.
+// Proved by: TestCreateLeavesNothingHalfMade, TestLockIsHeldOnce, TestEditedSettings, TestDeepTreeIsRemoved, FuzzName.
 //
 // The layout, below $NEMOCLAW_HOME or ~/.nemoclaw:
 //

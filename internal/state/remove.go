@@ -1,9 +1,7 @@
 package state
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -42,36 +40,14 @@ func (s Sandbox) Remove() error {
 }
 
 // RemoveTree is os.RemoveAll (which follows no link) for trees in which
-// the agent has taken rights away from folders.
+// the agent has taken rights away from folders, or put folders into each other
+// without end.
 func RemoveTree(dir string) error {
-	err := os.RemoveAll(dir)
-	if !errors.Is(err, fs.ErrPermission) {
-		return err
+	if err := os.RemoveAll(dir); err == nil {
+		return nil
 	}
-	root, rootErr := os.OpenRoot(dir)
-	if rootErr != nil {
-		return err
+	if err := flatten(dir); err != nil {
+		return fmt.Errorf("remove %s: %w", dir, err)
 	}
-	defer root.Close()
-	open(root, ".")
 	return os.RemoveAll(dir)
-}
-
-// open gives the owner its rights on every folder below path. Nothing is
-// reached through a link: os.Root refuses to leave, and links are no folders.
-func open(root *os.Root, path string) {
-	if root.Chmod(path, 0o700) != nil {
-		return
-	}
-	f, err := root.Open(path)
-	if err != nil {
-		return
-	}
-	entries, _ := f.ReadDir(-1)
-	_ = f.Close()
-	for _, e := range entries {
-		if e.IsDir() {
-			open(root, filepath.Join(path, e.Name()))
-		}
-	}
 }
