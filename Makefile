@@ -68,7 +68,7 @@ $(LINT):
 	GOBIN=$(CURDIR)/$(@D) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 race: needs-test $(INIT) $(TRIES) ## the race detector over the tests in test/, in all that they start
-	@scripts/race.sh
+	@scripts/race.sh $(TESTS)
 
 fuzz: needs $(INIT) $(TRIES) ## ten CPU-minutes of every fuzz target that there is
 	@scripts/fuzz.sh $(FUZZ_SECONDS)

@@ -61,7 +61,7 @@ func TestAsUser(t *testing.T) {
 	}
 	internet.Use(t)
 	dir := settle(t)
-	args := []string{"-test.v", "-test.count=1", "-test.timeout=20m", "-test.skip=" + skipped()}
+	args := []string{"-test.v", "-test.count=1", "-test.timeout=" + flag.Lookup("test.timeout").Value.String(), "-test.skip=" + skipped()}
 	if which := flag.Lookup("test.run").Value.String(); !strings.Contains(which, "AsUser") {
 		args = append(args, "-test.run="+which)
 	}
