@@ -142,39 +142,14 @@ func TestKilledAtEachStep(t *testing.T) {
 	saved := strings.TrimSpace(b.do("snapshot", "create"))
 	b.do("upgrade", "--blueprint", "v0.2.0")
 	been := map[string]bool{"1": true, "2": true} // in force at some time
-	for _, verb := range []struct {
-		name string
-		args func() []string
-		// at the least, so that a trace that sees nothing does not pass
-		steps int
-	}{
-		{"create", func() []string { return []string{"snapshot", "create"} }, 2},
-		{"restore", func() []string { return []string{"snapshot", "restore", saved} }, 5},
-		{"rollback", func() []string { return []string{"rollback", "--to", b.otherGeneration()} }, 5},
-		{"rebuild", func() []string { return []string{"rebuild"} }, 30},
-		{"upgrade", func() []string { return []string{"upgrade", "--downgrade", "--blueprint", next(b)} }, 30},
+	for _, verb := range []change{
+		{"create", func(*box) []string { return []string{"snapshot", "create"} }, 2},
+		{"restore", func(*box) []string { return []string{"snapshot", "restore", saved} }, 5},
+		{"rollback", func(b *box) []string { return []string{"rollback", "--to", b.otherGeneration()} }, 5},
+		{"rebuild", func(*box) []string { return []string{"rebuild"} }, 30},
+		{"upgrade", func(b *box) []string { return []string{"upgrade", "--downgrade", "--blueprint", next(b)} }, 30},
 	} {
-		inForce := map[string]int{}
-		at := 1
-		for ; ; at++ {
-			was := b.active()
-			came := b.killedAt(at, append([]string{"box"}, verb.args()...)...)
-			what := fmt.Sprintf("%s killed before step %d", verb.name, at)
-			been[b.active()] = true
-			b.whole(what, files, been)
-			if b.active() == was {
-				inForce["the old"]++
-			} else {
-				inForce["the new"]++
-			}
-			if !came {
-				break
-			}
-		}
-		t.Logf("%s: killed before each of %d steps; in force afterwards: %v", verb.name, at-1, inForce)
-		if at-1 < verb.steps {
-			t.Errorf("%s: only %d steps", verb.name, at-1)
-		}
+		t.Run(verb.name, func(t *testing.T) { b.in(t).survives(verb, files, been) })
 	}
 	b.do("rebuild") // a last change sweeps what the killed ones left
 	b.do("snapshot", "create")
@@ -185,6 +160,39 @@ func TestKilledAtEachStep(t *testing.T) {
 	}
 	b.do("destroy", "--yes")
 	h.gone(before)
+}
+
+// change is a verb that changes a sandbox.
+type change struct {
+	name string
+	args func(*box) []string
+	// at the least, so that a trace that sees nothing does not pass
+	steps int
+}
+
+// survives kills verb before one step after the other, until it ends before the next.
+func (b *box) survives(verb change, files string, been map[string]bool) {
+	b.Helper()
+	inForce := map[string]int{}
+	for at := 1; ; at++ {
+		was := b.active()
+		came := b.killedAt(at, append([]string{b.name}, verb.args(b)...)...)
+		been[b.active()] = true
+		b.whole(fmt.Sprintf("%s killed before step %d", verb.name, at), files, been)
+		if b.active() == was {
+			inForce["the old"]++
+		} else {
+			inForce["the new"]++
+		}
+		if came {
+			continue
+		}
+		b.Logf("%s: killed before each of %d steps; in force afterwards: %v", verb.name, at-1, inForce)
+		if at-1 < verb.steps {
+			b.Errorf("%s: only %d steps", verb.name, at-1)
+		}
+		return
+	}
 }
 
 func needsStrace(t *testing.T) {
