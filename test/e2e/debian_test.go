@@ -23,7 +23,7 @@ mkdir -m 1777 /mnt/tmp
 chown -R someone /mnt/test /mnt/home /mnt/.cache
 cd /mnt/test/e2e
 uname -srv; stat -f -c %T /sys/fs/cgroup
-systemctl start dbus.socket systemd-logind user@1000.service
+systemctl start dbus.socket systemd-logind user@1000.service &
 tests() { # NAME COMMAND… TESTS
 	{
 		echo "== $1"

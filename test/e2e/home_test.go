@@ -310,16 +310,18 @@ func (b *box) event(what string, like func(audit.Event) bool) (found audit.Event
 	return found
 }
 
-// await asks again and again until it holds. Asking is most of the time; the
-// pause only leaves room for what is waited for.
+// await asks again and again until it holds, and leaves as long as asking takes in
+// between: where that is slow, what is waited for is slow too, and needs the processors.
 func (h *home) await(what string, holds func() bool) {
 	h.Helper()
 	late := time.After(patience)
-	pause := time.NewTicker(20 * time.Millisecond)
-	defer pause.Stop()
-	for !holds() {
+	for {
+		asked := time.Now()
+		if holds() {
+			return
+		}
 		select {
-		case <-pause.C:
+		case <-time.After(max(20*time.Millisecond, time.Since(asked))):
 		case <-late:
 			h.Fatalf("%s did not come within %s", what, patience)
 		case <-h.Context().Done():

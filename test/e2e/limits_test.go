@@ -16,7 +16,7 @@ var greedy = []struct {
 	cgroup             string // of status' limits, where a group holds it; "" where none has to
 	told               *regexp.Regexp
 }{
-	{"memory", `python3 -c 'x = b"x" * (300 << 20); print("got", len(x) >> 20)'`, "got 300",
+	{"memory", `python3 -c 'x = b"x" * (200 << 20); print("got", len(x) >> 20)'`, "got 200",
 		"memory 100 MiB", regexp.MustCompile(`OOMKilled: .* needed more than its 100 MiB of memory; add swap or raise limits\.memory_bytes`)},
 	{"processes", forks, "got 80",
 		"processes 40", regexp.MustCompile(`no process could be started, since there were 40 already, which is the limit; raise limits\.pids`)},
