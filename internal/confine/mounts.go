@@ -74,7 +74,8 @@ func attributes(m spec.Mount, node bool) uint64 {
 func (r *root) bind(m spec.Mount, s source) error {
 	defer unix.Close(s.fd)
 	// Recursive: a plain remount would leave the mounts below writable.
-	attr := &unix.MountAttr{Attr_set: attributes(m, s.node)}
+	// Private: what is mounted into it later must not appear elsewhere too.
+	attr := &unix.MountAttr{Attr_set: attributes(m, s.node), Propagation: unix.MS_PRIVATE}
 	if err := unix.MountSetattr(s.fd, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, attr); err != nil {
 		return act("set attributes of", m.Source, err)
 	}

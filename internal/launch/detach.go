@@ -42,12 +42,9 @@ func detach(s *spec.Spec, c *birth.Child) ([]int, error) {
 		}
 		fds = append(fds, fd)
 		m.Fd = len(fds)
-		if !m.Owner {
-			continue
-		}
-		if err := maps.apply(fd); err != nil {
+		if err := maps.apply(fd, m.Owner); err != nil {
 			closeAll(fds)
-			return nil, fmt.Errorf("give %s to the sandbox's user: %w", m.Source, err)
+			return nil, fmt.Errorf("prepare %s for the sandbox: %w", m.Source, err)
 		}
 	}
 	return fds, nil
@@ -70,28 +67,44 @@ func (x idMaps) close() {
 	}
 }
 
-// apply makes the owner of fd's top folder the sandbox's user in that mount,
-// and the other way round for what is made in it. See mount_setattr(2),
-// "ID-mapped mounts".
-func (x idMaps) apply(fd int) error {
+// apply parts the mount fd from the one that it is a copy of: on most machines
+// mounts are shared (mount_namespaces(7)), and what is mounted into it inside would
+// stand on the host too, below the workspace, for good. With give it also makes
+// the owner of fd's top folder the sandbox's user in that mount, and the other way
+// round for what is made in it. See mount_setattr(2), "ID-mapped mounts".
+func (x idMaps) apply(fd int, give bool) error {
+	attr := &unix.MountAttr{Propagation: unix.MS_PRIVATE}
+	if give {
+		ns, err := x.of(fd)
+		if err != nil {
+			return err
+		}
+		if ns >= 0 {
+			attr.Attr_set, attr.Userns_fd = unix.MOUNT_ATTR_IDMAP, uint64(ns)
+		}
+	}
+	return unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, attr)
+}
+
+// of is the namespace for the owner of fd's top folder; negative where that is the
+// sandbox's user already.
+func (x idMaps) of(fd int) (int, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return err
+		return -1, err
 	}
 	of := owner{st.Uid, st.Gid}
 	if of == (owner{x.to, x.group}) {
-		return nil
+		return -1, nil
 	}
-	ns, ok := x.held[of]
-	if !ok {
-		var err error
-		if ns, err = x.namespace(of); err != nil {
-			return err
-		}
+	if ns, ok := x.held[of]; ok {
+		return ns, nil
+	}
+	ns, err := x.namespace(of)
+	if err == nil {
 		x.held[of] = ns
 	}
-	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(ns)}
-	return unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, attr)
+	return ns, err
 }
 
 // namespace makes a user namespace in which of is our user. It needs a process

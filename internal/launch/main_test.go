@@ -21,6 +21,7 @@ import (
 
 var (
 	initProgram = flag.String("init", "", "cmd/init, built; empty builds it")
+	shared      = flag.Bool("shared", false, "the mounts here are shared, as a system's are")
 	keep        = flag.String("supervise", "", "be a supervisor of a sandbox on this workspace, until killed")
 )
 

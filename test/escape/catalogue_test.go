@@ -303,5 +303,6 @@ func lastEntries() []entry {
 		{199, filesystem, refused, "sockets of the host below a mount", tests("launch.TestLowerKillsSockets", "operator/mount.TestMountWithSocket"), "one made later below a :rw mount is a residue, which status names"},
 		{200, filesystem, held, "a mount below a :ro source", tests("launch.TestLowerKillsSockets"), "an overlay of the source alone: what is mounted below it is not there at all"},
 		{201, network, refused, "other UDP: multicast, broadcast, the host's own address", tests("gate/egress.TestOtherProtocolsAreRefusedWithAnEvent"), ""},
+		{202, filesystem, held, "mounts made inside that appear on the host, or the host's that appear inside", tests("launch.TestMountsStayOnTheirSide"), "what is handed over is parted from the shared mount that it is a copy of"},
 	}
 }
