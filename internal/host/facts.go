@@ -95,8 +95,9 @@ func (m Memory) Usable() uint64 {
 
 // Disk is the free space, for us, below Path.
 type Disk struct {
-	Path string
-	Free uint64
+	Path    string
+	Free    uint64
+	Refused string // why nothing can be made in Path; empty where it can
 }
 
 // Cgroup is how limits can be set.

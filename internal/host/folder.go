@@ -23,7 +23,7 @@ func MakeFolder(prefix string) (Folder, error) {
 	for {
 		dir, err := os.MkdirTemp("", prefix)
 		if err != nil {
-			return Folder{}, err
+			return Folder{}, &NoFolder{err}
 		}
 		lock, err := hold(dir)
 		if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, fs.ErrNotExist) {
@@ -35,6 +35,22 @@ func MakeFolder(prefix string) (Folder, error) {
 		}
 		return f, nil
 	}
+}
+
+// NoFolder means that TMPDIR takes none.
+type NoFolder struct{ Err error }
+
+func (e *NoFolder) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *NoFolder) Unwrap() error { return e.Err }
+
+// Hint names the variable, where it is to blame.
+func (e *NoFolder) Hint() string {
+	if os.Getenv("TMPDIR") == "" {
+		return ""
+	}
+	return "export TMPDIR=/tmp, or another folder that you may write to"
 }
 
 // Remove takes it away by remove, which is given its path; there may be none.

@@ -22,7 +22,7 @@ func good() Facts {
 		Seccomp:    Seccomp{Actions: []string{"user_notif", "allow"}, Notify: true},
 		Capture:    Capture{Module, Module},
 		Memory:     Memory{Total: 8 << 30, Available: 6 << 30},
-		Disk:       Disk{"/home/me", 40 << 30},
+		Disk:       Disk{Path: "/home/me", Free: 40 << 30},
 		Cgroup:     Cgroup{Version: 2, Path: "/sys/fs/cgroup/user.slice", Unified: true, Mounted: true},
 	}
 }
@@ -85,6 +85,9 @@ func TestMissing(t *testing.T) {
 		}, {
 			"little disk", func(f *Facts) { f.Disk.Free = 1 << 30 },
 			"free disk: have 1.0 GiB at /home/me, want 3.0 GiB", "free 2.0 GiB", true,
+		}, {
+			"a home of somebody else", func(f *Facts) { f.Disk.Refused = "permission denied" },
+			"folder for sandboxes: have /home/me: permission denied, want one that this user may write to", "NEMOCLAW_HOME", true,
 		}, {
 			"nothing delegated", func(f *Facts) { f.Cgroup = Cgroup{Unified: true, Mounted: true, Systemd: true} },
 			"control groups: have none that this user may make, want a delegated one, for limits on memory, processes and CPU together", "systemd-run --user", true,

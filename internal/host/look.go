@@ -76,7 +76,11 @@ func disk(path string) Disk {
 	if err := unix.Statfs(path, &st); err != nil {
 		return Disk{}
 	}
-	return Disk{path, st.Bavail * uint64(st.Bsize)}
+	d := Disk{Path: path, Free: st.Bavail * uint64(st.Bsize)}
+	if err := unix.Access(path, unix.W_OK|unix.X_OK); err != nil {
+		d.Refused = err.Error()
+	}
+	return d
 }
 
 // text is a small file below root, "" where it cannot be read.

@@ -160,6 +160,10 @@ func (f Facts) resources() []Lack {
 		out = append(out, Lack{What: "free disk", Have: humanize.IBytes(d.Free) + " at " + d.Path, Want: humanize.IBytes(WantDisk), Advice: true,
 			Remedy: "free " + humanize.IBytes(WantDisk-d.Free) + ", or set NEMOCLAW_HOME to a folder on a larger disk"})
 	}
+	if d := f.Disk; d.Refused != "" { // `run` needs none
+		out = append(out, Lack{What: "folder for sandboxes", Have: d.Path + ": " + d.Refused, Want: "one that this user may write to", Advice: true,
+			Remedy: "export NEMOCLAW_HOME=/path/to/a/folder/of/your/own"})
+	}
 	if f.Cgroup.Version == 0 {
 		out = append(out, f.ungrouped())
 	}

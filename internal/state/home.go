@@ -37,10 +37,13 @@ func homeDir() (string, error) {
 	if err != nil {
 		return "", &NoHome{err}
 	}
+	if !filepath.IsAbs(user) {
+		return "", &NoHome{fmt.Errorf("$HOME is %q, which is another folder wherever you are", user)}
+	}
 	return filepath.Join(user, ".nemoclaw"), nil
 }
 
-// NoHome means that neither $NEMOCLAW_HOME nor $HOME says where to keep things.
+// NoHome means that neither $NEMOCLAW_HOME nor $HOME names a folder to keep things in.
 type NoHome struct{ Cause error }
 
 func (e *NoHome) Error() string { return "find home: " + e.Cause.Error() }
@@ -63,7 +66,7 @@ func checkOwner(dir string) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("find home: %w", err)
+		return &NoHome{err}
 	}
 	if !info.IsDir() {
 		return &Unsafe{dir, "it is not a folder", "move it away, or set NEMOCLAW_HOME"}

@@ -253,11 +253,12 @@ func since(was, now map[string]string) map[string]string {
 	return out
 }
 
-// A home whose path has spaces and letters of other scripts is one like another.
+// A home whose path has spaces and letters of other scripts, and more of them than fit
+// into the address of a socket (unix(7): 108 bytes), is one like another.
 func TestHomeWithAStrangePath(t *testing.T) {
 	modelServer(t)
 	h := newHome(t)
-	h.dir = filepath.Join(filepath.Dir(h.dir), "ein Haus", "日本語 — “ünïcode” 'q' $HOME 🏠")
+	h.dir = filepath.Join(filepath.Dir(h.dir), "ein Haus", "日本語 — “ünïcode” 'q' $HOME 🏠", strings.Repeat("x", 200))
 	h.env = append(h.env, "NEMOCLAW_HOME="+h.dir)
 	handed := filepath.Join(t.TempDir(), "mein Ordner ü")
 	if err := os.MkdirAll(handed, 0o777); err != nil {

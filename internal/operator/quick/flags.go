@@ -79,7 +79,7 @@ func CannotStart(err error) error {
 }
 
 func hintOf(err error) string {
-	if h, ok := err.(say.Hinter); ok {
+	if h := say.Hinter(nil); errors.As(err, &h) {
 		return h.Hint()
 	}
 	return ""
