@@ -115,5 +115,8 @@ func (k *keeper) written(e audit.Event) {
 	if e.Count > 1 {
 		line += fmt.Sprintf(" (%d times)", e.Count)
 	}
+	if _, ok := filter.Widenable(e.Target); ok && e.Kind == audit.Syscall {
+		line += " → nemoclaw " + k.settings.Name + " policy explain --syscall " + e.Target
+	}
 	k.log.Say("%s", line)
 }

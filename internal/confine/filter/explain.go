@@ -19,9 +19,9 @@ type Explanation struct {
 // no row for does not exist behind the filter.
 func Explain(name string) Explanation { return Choice{}.Explain(name) }
 
-// Explain is the same for a sandbox whose operator chose c.
+// Explain is the same for a sandbox whose operator chose c. Audit changes no answer.
 func (c Choice) Explain(name string) Explanation {
-	for _, r := range c.Of(Table()) {
+	for _, r := range (Choice{Allow: c.Allow}).Of(Table()) {
 		if r.Name != name {
 			continue
 		}

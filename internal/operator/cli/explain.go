@@ -126,7 +126,8 @@ func (as requested) judge(p *policy.Policy, r policy.Request) (explained, error)
 // explainCall says what the process wall does with a system call: the same in
 // every sandbox, unless its settings allow one of the few that may be.
 func (t target) explainCall(name string, asJSON bool) error {
-	e := t.choice().Explain(name)
+	choice, file := t.choice()
+	e := choice.Explain(name)
 	a := t.app
 	if asJSON {
 		return a.voice.JSON(e)
@@ -136,29 +137,38 @@ func (t target) explainCall(name string, asJSON bool) error {
 		a.voice.Result("but %s", c)
 	}
 	a.voice.Result("why: %s", e.Why)
-	switch e.Verdict {
-	case filter.Refuse.String():
+	switch {
+	case e.Verdict == filter.Refuse.String():
 		a.voice.Result("It fails with EPERM, and each attempt is an event that names the program.")
-	case filter.Absent.String():
-		a.voice.Result("It fails with ENOSYS, in silence.")
+	case e.Verdict == filter.Absent.String() && choice.Audit:
+		a.voice.Result("It fails with ENOSYS, and each attempt is an event that names the program (audit_syscalls).")
+	case e.Verdict == filter.Absent.String():
+		a.voice.Result("It fails with ENOSYS, in silence: walls: {audit_syscalls: true} in %s, then rebuild, makes each attempt an event.", file)
 	}
-	if left, ok := filter.Widenable(name); ok && e.Verdict != filter.Allow.String() {
-		a.voice.Result("May be allowed for one sandbox: walls: {syscalls: [%s]} in its sandbox.yaml, then rebuild. What is left: %s", name, left)
+	left, ok := filter.Widenable(name)
+	switch {
+	case e.Verdict == filter.Allow.String():
+	case ok:
+		a.voice.Result("May be allowed for one sandbox: walls: {syscalls: [%s]} in %s, then rebuild. What is left: %s", name, file, left)
+	default:
+		a.voice.Result("No sandbox can be allowed it: that would undo a wall.")
 	}
 	return nil
 }
 
-// choice is the sandbox's own, where one was named or there is only one.
-func (t target) choice() filter.Choice {
+// choice is the sandbox's own, where one was named or there is only one, and the file
+// that it stands in.
+func (t target) choice() (c filter.Choice, file string) {
 	s, err := t.sandbox()
 	if err != nil {
-		return filter.Choice{}
+		return c, "its sandbox.yaml"
 	}
+	file = say.Clean(s.Settings())
 	set, err := s.LoadEdited()
 	if err != nil {
-		return filter.Choice{}
+		return c, file
 	}
-	return filter.Choice{Allow: set.Walls.Syscalls, Audit: set.Walls.AuditSyscalls}
+	return filter.Choice{Allow: set.Walls.Syscalls, Audit: set.Walls.AuditSyscalls}, file
 }
 
 // inForce is the policy of the sandbox's file, or the open one where its
