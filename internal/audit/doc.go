@@ -20,7 +20,8 @@
 // anchor, and only then is anybody told. Hence a book that is longer than its
 // anchor, or whose last line is torn, is a crash (the next Open drops the torn
 // part), and a shorter one is tampering, as is any line that is edited,
-// missing or out of place up to the anchor. Without an anchor nothing is dropped,
+// missing or out of place up to the anchor, or a line beyond it that is whole, well formed
+// and not the next. Without an anchor nothing is dropped,
 // and what a later nemoclaw wrote is neither read nor written.
 //
 // Prune removes whole closed segments from the old end. Where the book begins
@@ -28,5 +29,7 @@
 // missing without a record is tampering, as before.
 //
 // What it does not promise: who can write both the folder and the anchor can
-// write another book. Export it to keep it from the machine's own user.
+// write another book; who can write the folder alone can append events that fit, as
+// if the machine had gone down before they were anchored, until the next start anchors
+// them (Report.Beyond). Export it to keep it from the machine's own user.
 package audit

@@ -98,6 +98,9 @@ func follow(dir string, a anchor, last int) (found, error) {
 					return fmt.Errorf("event %d, which the anchor names, is not where it was", a.Seq)
 				}
 			} else if err != nil || !p.Whole || f.head.next(e) != nil {
+				if !tearable(p, line) {
+					return fmt.Errorf("after event %d stands a line that no crash leaves", f.head.Seq)
+				}
 				return torn
 			}
 			f.head, f.size = head{e.Seq, e.Hash}, p.Offset+int64(len(line)+1)

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -54,7 +56,8 @@ type place struct {
 // lines calls f with each line of one segment from offset on, without its
 // newline, until f fails. The last one may be torn. bytes is valid within f alone.
 func lines(dir string, segment int, offset int64, f func(p place, bytes []byte) error) error {
-	file, err := os.Open(filepath.Join(dir, nameOf(segment)))
+	// Nothing but a file of its own: a link leads elsewhere, a FIFO holds whoever opens it.
+	file, err := os.OpenFile(filepath.Join(dir, nameOf(segment)), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return fmt.Errorf("read book: %w", err)
 	}

@@ -1,8 +1,11 @@
 package audit
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -89,6 +92,10 @@ func Verify(dir, anchorPath string) (Report, error) {
 			v.problem(place{Segment: n, Line: 1}, v.last.Seq+1, "the segment before is missing")
 		}
 		before = n
+		if info, err := os.Lstat(filepath.Join(dir, nameOf(n))); err == nil && !info.Mode().IsRegular() {
+			v.problem(place{Segment: n, Line: 1}, v.last.Seq+1, "it is no file, but something that leads elsewhere")
+			continue
+		}
 		err := lines(dir, n, 0, v.line)
 		if errors.Is(err, errStop) {
 			break
@@ -102,6 +109,15 @@ func Verify(dir, anchorPath string) (Report, error) {
 		return v.report, nil
 	}
 	return v.report, &Tampered{v.report.Problems[0], v.count}
+}
+
+// Beyond is how many events of the book its anchor does not name: those of the moment
+// where the sandbox runs, else what a crash cut short, or somebody appended.
+func (r Report) Beyond() uint64 {
+	if end := r.Pruned + r.Events; end > r.Anchored {
+		return end - r.Anchored
+	}
+	return 0
 }
 
 // errStop ends a walk that has seen enough.
@@ -137,7 +153,7 @@ func (v *verifier) line(p place, line []byte) error {
 	if err == nil {
 		follows = v.last.next(e)
 	}
-	if (err != nil || follows != nil) && v.met {
+	if (err != nil || follows != nil) && v.met && tearable(p, line) {
 		v.report.Torn = true // beyond the anchor nothing was ever durable
 		return errStop
 	}
@@ -152,6 +168,11 @@ func (v *verifier) line(p place, line []byte) error {
 	v.take(p, e)
 	return nil
 }
+
+// tearable says whether a crash can have left line where no event belongs. What was
+// being appended then ends in the middle of a line, or in blocks that nothing was
+// written to; a line that is whole and well formed was put there.
+func tearable(p place, line []byte) bool { return !p.Whole || !json.Valid(line) }
 
 // skip goes on after a broken line as if it were the one that belongs here, so
 // that one edit is one problem and not two.

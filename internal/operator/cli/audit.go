@@ -75,6 +75,12 @@ func (t target) auditVerify(asJSON bool) error {
 	if report.Pruned > 0 {
 		t.app.voice.Result("Events 1 to %d were removed by prune on %s", report.Pruned, report.PrunedAt.Local().Format(time.DateTime))
 	}
+	if _, runs := s.Holder(); report.Beyond() > 0 && !runs {
+		t.app.voice.Result("The last %s came after its anchor: a crash, or somebody else wrote there", say.Count(int(report.Beyond()), "event"))
+	}
+	if report.Torn {
+		t.app.voice.Result("Behind the last event stands what a crash cut short; the next start drops it")
+	}
 	t.app.voice.Result("The book is whole: %s in %s, head %.12s", say.Count(int(report.Events), "event"), say.Count(report.Segments, "file"), report.Head)
 	return nil
 }
