@@ -18,19 +18,20 @@ import (
 // routerConfig is what the model gate needs of this sandbox.
 func (k *keeper) routerConfig(log *inference.Log) inference.Config {
 	return inference.Config{
-		Policy:   k.policies.inference.Load,
-		Key:      k.clerk.Key,
-		Record:   k.call,
-		Warn:     k.warn,
-		Who:      k.callerName,
-		Underway: k.speaking.tell,
-		Log:      log,
-		Blocked:  k.blocked,
-		Ready:    k.book.Err,
-		Sandbox:  k.settings.Name,
-		Proxy:    k.upstream.forRouter(),
-		Leaf:     k.ca.Leaf,
-		Used:     usedBefore(k.place.AuditDir(), time.Now()),
+		Policy:      k.policies.inference.Load,
+		Key:         k.clerk.Key,
+		Record:      k.call,
+		Warn:        k.warn,
+		Who:         k.callerName,
+		Underway:    k.speaking.tell,
+		Log:         log,
+		Blocked:     k.blocked,
+		Ready:       k.book.Err,
+		Sandbox:     k.settings.Name,
+		Proxy:       k.upstream.forRouter(),
+		Leaf:        k.ca.Leaf,
+		Connections: k.portions.calls,
+		Used:        usedBefore(k.place.AuditDir(), time.Now()),
 	}
 }
 

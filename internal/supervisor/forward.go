@@ -42,18 +42,43 @@ func listenLoopback(ctx context.Context, port int) ([]net.Listener, error) {
 	return ls, nil
 }
 
-// forward leads every connection of l to an address inside, until ctx ends.
-func forward(ctx context.Context, l net.Listener, box inside, to netip.AddrPort) {
+// forward leads every connection of l to an address inside, until ctx ends. Every
+// user of the machine can make one: what is beyond most waits in the kernel's queue.
+func forward(ctx context.Context, l net.Listener, box inside, to netip.AddrPort, most int) {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
 	var all sync.WaitGroup
 	defer all.Wait()
+	slots := make(chan struct{}, most)
 	for {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
 		c, err := l.Accept()
+		if err != nil && ctx.Err() == nil && !errors.Is(err, net.ErrClosed) {
+			<-slots
+			pause(ctx) // out of descriptors, or the other side left: the next one may do
+			continue
+		}
 		if err != nil {
 			return
 		}
-		all.Go(func() { forwardOne(ctx, c, box, to) })
+		all.Go(func() {
+			defer func() { <-slots }()
+			forwardOne(ctx, c, box, to)
+		})
+	}
+}
+
+// pause keeps a listener that fails from being asked in a circle.
+func pause(ctx context.Context) {
+	t := time.NewTimer(100 * time.Millisecond)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
 	}
 }
 

@@ -48,6 +48,7 @@ func (k *keeper) gates(log *inference.Log) (err error) {
 	if k.notifier != nil {
 		k.asks.news = k.notify
 	}
+	k.portions = portionsFor(openFiles(), k.settings.Limits.Connections)
 	k.router = inference.New(k.routerConfig(log))
 	roots, _ := x509.SystemCertPool() // now, since it cannot be read later; without one no server is trusted
 	k.gate = egress.New(egress.Config{
@@ -63,7 +64,7 @@ func (k *keeper) gates(log *inference.Log) (err error) {
 		Leaf:     k.leaf,
 		Roots:    roots,
 		Secret:   k.clerk.Credential,
-		Flows:    k.settings.Limits.Connections,
+		Flows:    k.portions.flows,
 	})
 	return nil
 }

@@ -56,6 +56,7 @@ type keeper struct {
 	limits   []limit.Proof    // what we took from ourselves, as it was proved
 	agent    *agent           // nil where the blueprint starts none
 	sessions func(context.Context, net.Conn) error
+	portions portions
 
 	stop context.CancelFunc // ends the sandbox
 	all  sync.WaitGroup     // the goroutines that serve it
@@ -160,7 +161,7 @@ func (k *keeper) watch(ctx context.Context) {
 func (k *keeper) forwards(ctx context.Context, ls []net.Listener) {
 	inside := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), k.content.gatewayPort())
 	for _, l := range ls {
-		k.all.Go(func() { forward(ctx, l, insideOf{k.box}, inside) })
+		k.all.Go(func() { forward(ctx, l, insideOf{k.box}, inside, k.portions.forwards) })
 	}
 }
 

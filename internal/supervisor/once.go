@@ -220,6 +220,7 @@ func (k *once) start(ctx context.Context, o Once, rules *policy.Policy) error {
 		Upstream: up,
 		Leaf:     leaf,
 		Secret:   o.Secret,
+		Flows:    portionsFor(openFiles(), 0).flows,
 	})
 	return nil
 }

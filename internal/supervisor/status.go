@@ -14,7 +14,6 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/confine/filter"
 	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 	"github.com/nemoclaw/nemoclaw/internal/control"
-	"github.com/nemoclaw/nemoclaw/internal/gate/egress"
 	"github.com/nemoclaw/nemoclaw/internal/plan"
 	"github.com/nemoclaw/nemoclaw/internal/state"
 	"github.com/nemoclaw/nemoclaw/internal/version"
@@ -74,14 +73,7 @@ func (k *keeper) mend(err error) string {
 
 // connections is the line of status about their limit.
 func (k *keeper) connections() string {
-	return fmt.Sprintf("connections %d (gate)", k.mostConnections())
-}
-
-func (k *keeper) mostConnections() int {
-	if n := k.settings.Limits.Connections; n > 0 {
-		return n
-	}
-	return egress.DefaultFlows
+	return fmt.Sprintf("connections %d (gate)", k.portions.flows)
 }
 
 // holds says whether a wall is as it should be: enforced, or off because the
@@ -214,7 +206,7 @@ func (k *keeper) notes() []string {
 		}
 	}
 	r := reached{
-		flows: k.gate.Stats().Flows, most: k.mostConnections(),
+		flows: k.gate.Stats().Flows, most: k.portions.flows,
 		forks: k.group.ForksRefused(), kills: k.group.OOMKills(), turns: k.log.turned(),
 	}
 	return append(n, r.notes(k.settings.Limits)...)

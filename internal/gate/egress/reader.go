@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -21,7 +22,6 @@ import (
 const (
 	maxStreams      = 100       // requests at one time, HTTP/2
 	maxUpstream     = 100       // connections to the server: as many, where it speaks HTTP/1
-	maxMore         = 1024      // connections to servers, of all readings together, beside the first of each
 	maxResponseHead = 256 << 10 // bytes
 	greetTime       = 10 * time.Second
 
@@ -57,7 +57,7 @@ type reader struct {
 
 // more takes a place for another connection to a server; less gives it back.
 func (rd *reader) more() bool {
-	if rd.beside.Add(1) <= maxMore {
+	if rd.beside.Add(1) <= int32(min(rd.g.cfg.Flows, math.MaxInt32)) {
 		return true
 	}
 	rd.less()

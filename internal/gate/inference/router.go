@@ -1,6 +1,7 @@
 package inference
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
@@ -49,6 +50,9 @@ type Config struct {
 	Underway func(func() Underway)
 	// Proxy is the host's own way out, if it has one, as for http.Transport.
 	Proxy func(*http.Request) (*url.URL, error)
+	// Connections bounds those of the agent's at one time; 0: DefaultConnections.
+	// Each costs two descriptors: it, and the one to its provider.
+	Connections int
 	// Roots are the authorities that providers' certificates are checked
 	// against; nil is the system's, read by New.
 	Roots *x509.CertPool
@@ -61,10 +65,13 @@ const (
 	keepAlive     = 2 * time.Minute // of an unused connection of the agent's
 	headerTime    = 10 * time.Second
 	headerSize    = 32 << 10
-	connections   = 4096     // of the agent's, at once
 	unwritten     = 64 << 20 // bytes of records on their way to the book
 	unlogged      = 16 << 20 // bytes of records on their way to the agent's log
 )
+
+// DefaultConnections is how many connections an agent may have to the router at
+// one time.
+const DefaultConnections = 4096
 
 // Router is the model gate of one sandbox, an http.Handler. It is safe for
 // concurrent use.
@@ -98,7 +105,7 @@ func New(cfg Config) *Router {
 		memory:   &memory{},
 		values:   &memory{},
 		secrets:  &secrets{},
-		slots:    make(chan struct{}, connections),
+		slots:    make(chan struct{}, cmp.Or(cfg.Connections, DefaultConnections)),
 		keys:     &keyring{get: cfg.Key},
 		breakers: &breakers{},
 		writing:  newBackground(unwritten),
