@@ -139,6 +139,9 @@ func (a *attempt) request() (*http.Request, *refusal) {
 		a.send(http.StatusOK, jsonType, q.own)
 		return nil, nil
 	}
+	if !a.stream {
+		a.put = q.body
+	}
 	a.form = q.form
 	a.closer, _ = lastOf(q.form).(closer)
 	req, no := a.router.request(a.ctx, a.target, q, a.older())

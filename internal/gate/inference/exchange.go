@@ -35,6 +35,7 @@ type exchange struct {
 	target   policy.Target         // that is asked, or was asked last
 	ended    func(*refusal, error) // of the breaker; nil once it was told
 	asked    bool                  // it was, in truth
+	put      []byte                // what it was asked, where its answer comes at once
 	lost     policy.Usage          // of attempts that came to nothing
 	spent    policy.Money          // for them
 	admitted *admission            // nil where the call does not count

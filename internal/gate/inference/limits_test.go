@@ -1,8 +1,10 @@
 package inference
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -86,6 +88,38 @@ func TestUncountedTokensAreEstimated(t *testing.T) {
 	}
 	if got := b.post("/v1/chat/completions", body); got.status != 429 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// Who leaves before the answer comes has had it made: that counts, or a day's limits
+// would bound nothing.
+func TestLeavingEarlyCounts(t *testing.T) {
+	for body, want := range map[string]int64{
+		`{"model":"any","messages":[],"max_tokens":70000}`:            70000,
+		`{"model":"any","messages":[],"max_completion_tokens":70000}`: 70000,
+		`{"model":"any","messages":[]}`:                               unnamed,
+		`{"model":"any","messages":[],"stream":true}`:                 1,
+	} {
+		started := make(chan struct{})
+		p := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+			close(started)
+			<-r.Context().Done()
+		})
+		b := newBench(t, toOpenAI(p.URL)+"limits: {tokens_per_day: 100000}\n", nil)
+		ctx, leave := context.WithCancel(t.Context())
+		go func() {
+			<-started
+			leave()
+		}()
+		req, _ := http.NewRequestWithContext(ctx, http.MethodPost, b.url+"/v1/chat/completions", strings.NewReader(body))
+		if resp, err := http.DefaultTransport.RoundTrip(req); err == nil {
+			resp.Body.Close()
+			t.Fatal("there was an answer")
+		}
+		c := b.last()
+		if used := b.router.Used().Tokens; used < want || used > want+100 || c.Counted != used || c.TokensOut != 0 {
+			t.Errorf("%s: %d tokens, want about %d; %+v", body, used, want, c)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package inference
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -22,10 +23,37 @@ func (x *exchange) usage() policy.Usage {
 	if x.endpoint.act == count {
 		return u // nothing was said, and who only counts has used nothing
 	}
-	if x.sent || t.done || u.In+u.Out > 0 { // else it was refused before anything was said
+	if x.sent || t.done || u.In+u.Out > 0 || x.gone() { // else it was refused before anything was said
 		u = guessed(u, int64(len(x.body.raw)), int64(t.size), t.done)
 	}
+	if !x.stream && !x.sent && x.gone() && x.endpoint.act != embed { // the provider has begun, and no figures will come
+		u.Out = max(u.Out, mostOf(x.put))
+	}
 	return u
+}
+
+// unnamed is what an answer is taken for, in tokens, of which nobody said how long
+// it may be.
+const unnamed = 4096
+
+// mostOf is how long an answer to a request may be, in tokens: who leaves before it
+// comes has had it made, and must not have it for nothing.
+func mostOf(request []byte) int64 {
+	var in struct {
+		MaxTokens     *int64 `json:"max_tokens"`
+		MaxCompletion *int64 `json:"max_completion_tokens"`
+		MaxOutput     *int64 `json:"max_output_tokens"`
+		Options       struct {
+			NumPredict *int64 `json:"num_predict"`
+		} `json:"options"`
+	}
+	_ = json.Unmarshal(request, &in) // a limit of another form is none
+	for _, most := range []*int64{in.MaxTokens, in.MaxCompletion, in.MaxOutput, in.Options.NumPredict} {
+		if most != nil && *most > 0 {
+			return *most
+		}
+	}
+	return unnamed
 }
 
 // guessed fills in what nobody counted. The figures of an answer that was cut
