@@ -38,6 +38,9 @@ func (f Facts) Costs() []Cost {
 			out = append(out, Cost{Without: fmt.Sprintf("Landlock ABI %d (have %d)", c.abi, f.Landlock.ABI), Lost: c.lost})
 		}
 	}
+	if f.Vsock == Shared {
+		out = append(out, Cost{Without: "vsock that network namespaces divide (Linux 7.0, with /proc/sys writable)", Lost: "sockets to the hypervisor are refused by the filter alone"})
+	}
 	if f.Cgroup.Version == 0 {
 		out = append(out, Cost{Without: "a control group", Lost: "memory and CPU of a sandbox are not limited, processes and open files are"})
 	}

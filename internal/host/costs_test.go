@@ -16,6 +16,8 @@ func TestCosts(t *testing.T) {
 	}{
 		"Landlock 7": {func(f *Facts) { f.Landlock.ABI = 7 }, []string{"ABI 9 (have 7)"}},
 		"Landlock 2": {func(f *Facts) { f.Landlock.ABI = 2 }, []string{"ABI 3 (have 2)", "ABI 5", "ABI 6", "ABI 9"}},
+		"vsock":      {func(f *Facts) { f.Vsock = Shared }, []string{"vsock"}},
+		"its own":    {func(f *Facts) { f.Vsock = Divided }, nil},
 		"no group":   {func(f *Facts) { f.Cgroup.Version = 0 }, []string{"control group"}},
 		"WSL":        {func(f *Facts) { f.WSL = 2 }, []string{"WSL 2"}},
 		"logout":     {func(f *Facts) { f.Logout, f.User = true, "ann" }, []string{"lingering"}},

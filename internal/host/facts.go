@@ -19,6 +19,7 @@ type Facts struct {
 	Namespaces Namespaces
 	Seccomp    Seccomp
 	Capture    Capture
+	Vsock      Vsock
 	Memory     Memory
 	Disk       Disk
 	Cgroup     Cgroup
@@ -77,6 +78,16 @@ const (
 
 // Capture is what the network wall is built from.
 type Capture struct{ Tables, TProxy Known }
+
+// Vsock is what this kernel does with sockets to the hypervisor, vsock(7).
+type Vsock string
+
+// What becomes of them.
+const (
+	NoVsock Vsock = ""        // there are none
+	Shared  Vsock = "shared"  // every network namespace has the machine's
+	Divided Vsock = "divided" // a sandbox has its own, which lead nowhere
+)
 
 // Memory of the machine, and the tightest limit that we ourselves live under.
 type Memory struct {

@@ -213,6 +213,9 @@ func TestReadFixtures(t *testing.T) {
 		{"WSL 2", map[string]string{"proc/sys/kernel/osrelease": "5.15.153.1-microsoft-standard-WSL2\n"}, func(f Facts) bool {
 			return f.WSL == 2 && f.Kernel == Version{5, 15}
 		}},
+		{"the machine's vsock", map[string]string{"proc/self/net/protocols": "AF_VSOCK  1240 0\n"}, func(f Facts) bool { return f.Vsock == Shared }},
+		{"a vsock of its own", map[string]string{"proc/self/net/protocols": "AF_VSOCK  1240 0\n", "proc/sys/net/vsock/child_ns_mode": "global\n"}, func(f Facts) bool { return f.Vsock == Divided }},
+		{"no vsock", map[string]string{"proc/self/net/protocols": "UNIX  1240 0\n"}, func(f Facts) bool { return f.Vsock == NoVsock }},
 		{"WSL 1", map[string]string{"proc/sys/kernel/osrelease": "4.4.0-19041-Microsoft\n"}, func(f Facts) bool { return f.WSL == 1 }},
 		{"a release candidate", map[string]string{"proc/sys/kernel/osrelease": "7.1-rc2\n"}, func(f Facts) bool { return f.Kernel == Version{7, 1} }},
 	} {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // version reads "6.8.0-45-generic".
@@ -83,6 +85,19 @@ func capture(root, release string) Capture {
 		return Absent
 	}
 	return Capture{in("nf_tables"), in("nft_tproxy")}
+}
+
+// vsock looks for the family among those that sockets are made of, and for the
+// setting by which package launch/birth divides it.
+func vsock(root string) Vsock {
+	if !strings.Contains(text(root, "proc/self/net/protocols"), "AF_VSOCK") {
+		return NoVsock
+	}
+	var fs unix.Statfs_t
+	if unix.Statfs(filepath.Join(root, "proc/sys/net/vsock/child_ns_mode"), &fs) == nil && fs.Flags&unix.ST_RDONLY == 0 {
+		return Divided
+	}
+	return Shared
 }
 
 func known(options map[string]string, name string) Known {

@@ -321,6 +321,8 @@ type labour struct {
 	name   [16]byte
 	argv   [2]*byte
 	envp   [1]*byte
+	vsock  [len(vsockMode) + 1]byte
+	own    [len(vsockOwn)]byte
 }
 
 type rights struct{ effective, permitted, inheritable uint32 }
@@ -329,11 +331,14 @@ type rights struct{ effective, permitted, inheritable uint32 }
 // built the walls.
 var needed = [...]uintptr{capSysAdmin, capNetAdmin, capNetBindService, capSetpcap, capSysResource}
 
-// labourOf lists what follows when it has waited: become the sandbox's user, keep
-// what is needed, die with the starter, take the wire as descriptor 3, execute
-// init.
+// labourOf lists what follows when it has waited: keep away from the hypervisor,
+// become the sandbox's user, keep what is needed, die with the starter, take the
+// wire as descriptor 3, execute init.
 func labourOf(c *Child) *labour {
 	w, l := &labour{root: [2]byte{'/'}}, c.list
+	if vsockDivides() {
+		w.part(l)
+	}
 	l.Must(syscall.SYS_SETSID)
 	if isRoot() {
 		l.Must(syscall.SYS_SETGROUPS, 0, 0) // root's own must not come along
@@ -359,6 +364,32 @@ func labourOf(c *Child) *labour {
 	w.argv[0] = &w.name[0]
 	l.Must(sysExecveat, 0, uintptr(unsafe.Pointer(&w.empty)), uintptr(unsafe.Pointer(&w.argv)), uintptr(unsafe.Pointer(&w.envp)), atEmptyPath).On(exe)
 	return w
+}
+
+// Since Linux 7.0 a network namespace can have sockets to the hypervisor (vsock(7))
+// of its own, that lead nowhere else, if the namespace in which it is made says so.
+// See Documentation/admin-guide/sysctl/net.rst, "/proc/sys/net/vsock".
+const (
+	vsockMode = "/proc/sys/net/vsock/child_ns_mode"
+	vsockOwn  = "local"
+)
+
+// vsockDivides says whether this kernel can divide them, and lets a namespace say
+// it: in a container /proc/sys may be read-only.
+func vsockDivides() bool {
+	var fs syscall.Statfs_t
+	return syscall.Statfs(vsockMode, &fs) == nil && fs.Flags&syscall.MS_RDONLY == 0
+}
+
+// part makes a second network namespace in the place of the first, which has those
+// of the machine: what the machine's own says is its operator's, and cannot be
+// unsaid.
+func (w *labour) part(l *bare.List) {
+	copy(w.vsock[:], vsockMode)
+	copy(w.own[:], vsockOwn)
+	mode := l.Must(syscall.SYS_OPENAT, 0, uintptr(unsafe.Pointer(&w.vsock)), syscall.O_WRONLY|syscall.O_CLOEXEC)
+	l.Must(syscall.SYS_WRITE, 0, uintptr(unsafe.Pointer(&w.own)), uintptr(len(w.own))).On(mode).Least(len(w.own))
+	l.Must(syscall.SYS_UNSHARE, syscall.CLONE_NEWNET)
 }
 
 // keep keeps the capabilities that are needed, through execve too: as the
