@@ -65,5 +65,6 @@ if [ "$want" = test ]; then
   go run ./demo/modelserver --install
   test/libraries/install.sh
   test/registry/install.sh
+  internal/audit/export/schema.sh
   test/whatsapp/install.sh
 fi
