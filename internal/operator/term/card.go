@@ -19,20 +19,18 @@ func (v *view) cardLines() []line {
 		v.rule("Questions", v.focused() == questions && v.sheet == nil),
 		spread(line{{alarm, "⚠ Blocked outbound request"}}, line{{faint, v.whose(q)}}, v.width),
 		{{faint, "From: "}, {plain, asker(r.status.Agent.Name, q.Program)}},
-		{{faint, "To: "}, {bold, q.destination()}, {faint, suffix(addressOf(q))}},
-		{{faint, "Time: "}, {plain, clock(q.Time)}, {faint, "  " + v.heldText(q)}, {faint, askedText(q)}},
 	}
+	all = append(all, broken(line{{faint, "To: "}, {bold, q.destination()}}, v.width)...) // to its end: whose it is stands there
+	if at := addressOf(q); at != "" {
+		all = append(all, broken(line{{faint, "  at "}, {plain, at}}, v.width)...)
+	}
+	all = append(all, line{
+		{faint, "Time: "}, {plain, clock(q.Time)}, {faint, "  " + v.heldText(q)}, {faint, askedText(q)},
+	})
 	if q.Notice != "" {
-		all = append(all, line{{yellow, "⚠ " + q.Notice}})
+		all = append(all, broken(line{{yellow, "⚠ "}, {yellow, q.Notice}}, v.width)...)
 	}
 	return append(all, v.buttons())
-}
-
-func suffix(s string) string {
-	if s == "" {
-		return ""
-	}
-	return "  at " + s
 }
 
 // whose says whose question it is, and which of how many.
@@ -113,7 +111,7 @@ func (v *view) listLine(q question) line {
 			held += fmt.Sprintf(" %s", left.Round(time.Second))
 		}
 	}
-	l = l.with(yellow, pad(held, 11)).with(plain, " "+q.destination()).with(faint, "  "+programOf(q.Program))
+	l = l.with(yellow, pad(held, 11)).with(plain, " "+ending(q.destination(), max(20, v.width/2))).with(faint, "  "+programOf(q.Program))
 	if len(v.order) > 1 {
 		l = l.with(faint, "  "+string(q.sandbox))
 	}

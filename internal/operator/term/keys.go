@@ -168,6 +168,8 @@ func (v *view) answerKey(key string) tea.Cmd {
 	switch {
 	case !ok:
 		v.note(text("nothing waits for an answer"))
+	case !v.isWhole():
+		v.note(line{{yellow, "not answered: this window is too low to show all of the question"}})
 	case sent:
 		v.note(text("that answer is on its way"))
 	case v.fresh():

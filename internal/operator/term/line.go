@@ -93,6 +93,14 @@ func fit(s string, width int) (string, int) {
 	return s, used
 }
 
+// ending is s in at most width columns, ASCII, with what is left out at its front.
+func ending(s string, width int) string {
+	if len(s) <= width {
+		return s
+	}
+	return "…" + s[len(s)-width+1:]
+}
+
 // pad is s, cut or filled to width columns.
 func pad(s string, width int) string {
 	t, n := fit(say.Clean(s), width)

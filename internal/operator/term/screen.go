@@ -54,6 +54,9 @@ func (v *view) lines() []line {
 	return append(all, foot...)[:v.height]
 }
 
+// isWhole says whether the window shows all of the card.
+func (v *view) isWhole() bool { return 1+len(v.cardLines())+len(v.footLines()) <= v.height }
+
 func (v *view) headLine() line {
 	left := line{{bold, "openshell term"}, {faint, "  " + v.census()}}
 	right := line{{faint, clock(v.now())}}

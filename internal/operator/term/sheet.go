@@ -56,7 +56,7 @@ func (v *view) questionSheet(q question) *sheet {
 	} {
 		f.fact(c.what, base+c.command)
 	}
-	return &sheet{title: "Question " + q.id.id, lines: f}
+	return &sheet{title: "Question " + q.id.id, lines: f, about: q.id}
 }
 
 func addressOf(q question) string {

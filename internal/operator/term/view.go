@@ -81,6 +81,7 @@ type sheet struct {
 	title string
 	lines []line
 	top   int
+	about id // the question that it shows; zero for none
 }
 
 func newView() *view {
@@ -132,7 +133,7 @@ func (v *view) Update(m tea.Msg) (tea.Model, tea.Cmd) {
 	case answered:
 		v.settleAnswer(m)
 	case read:
-		v.sheet = &sheet{m.title, m.lines, m.top}
+		v.sheet = &sheet{title: m.title, lines: m.lines, top: m.top}
 	}
 	return v, v.settle()
 }
@@ -270,6 +271,7 @@ func (v *view) settle() tea.Cmd {
 	all := v.pending()
 	if len(all) == 0 {
 		v.sel, v.picked, v.button = id{}, false, -1
+		v.leaf()
 		return nil
 	}
 	i := slices.IndexFunc(all, func(q question) bool { return q.id == v.sel })
@@ -284,6 +286,15 @@ func (v *view) settle() tea.Cmd {
 // show puts a question on the card, with no button chosen.
 func (v *view) show(q id, picked bool) {
 	v.sel, v.picked, v.button, v.since = q, picked, -1, v.now()
+	v.leaf()
+}
+
+// leaf closes a sheet about another question than the card's: no key shall be meant
+// for the one and answer the other.
+func (v *view) leaf() {
+	if v.sheet != nil && v.sheet.about != (id{}) && v.sheet.about != v.sel {
+		v.sheet = nil
+	}
 }
 
 // fresh says whether the card is too new to take a key.
