@@ -128,6 +128,9 @@ func (a *Adopted) read(network, inference []byte) error {
 	if err != nil {
 		return err
 	}
+	if f.Fetches() {
+		a.Near = append(a.Near, "whatever its model servers reach (fetch: allow)")
+	}
 	for _, t := range f.Targets() {
 		server := t.Provider
 		if t.URL != nil {

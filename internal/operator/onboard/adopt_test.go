@@ -82,4 +82,10 @@ func TestAdoptPolicies(t *testing.T) {
 	if err != nil || !slices.Equal(got.Near, []string{"the secret nvidia"}) {
 		t.Errorf("a provider's key: %q, %v", got.Near, err)
 	}
+	for word, near := range map[string]int{"allow": 1, "refuse": 0} {
+		got, err = Adopt(state.Home{Dir: t.TempDir()}, host.Facts{}, state.Settings{}, 0, []byte("unlisted: deny\n"), []byte(quietInference+"fetch: "+word+"\n"))
+		if err != nil || len(got.Near) != near {
+			t.Errorf("fetch: %s: %q, %v", word, got.Near, err)
+		}
+	}
 }
