@@ -184,6 +184,12 @@ func (s Shelf) List() ([]Record, error) {
 
 func (s Shelf) read(id string) (Record, error) {
 	body, err := os.ReadFile(filepath.Join(s.path(id), recordName))
+	var head struct { // whatever else is in it need not have the form that this program reads
+		Format int `json:"format"`
+	}
+	if err == nil && json.Unmarshal(body, &head) == nil && head.Format > recordFormat {
+		err = &state.Newer{File: recordName, Have: head.Format, Know: recordFormat}
+	}
 	var r Record
 	if err == nil {
 		err = json.Unmarshal(body, &r)

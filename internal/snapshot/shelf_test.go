@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/nemoclaw/nemoclaw/internal/state"
 )
 
 func TestRestore(t *testing.T) {
@@ -139,5 +141,22 @@ func churn(dir string) {
 			os.Stdout.WriteString(err.Error())
 			os.Exit(1)
 		}
+	}
+}
+
+// A snapshot that a later nemoclaw made is refused, with what to do, and neither
+// restored nor removed.
+func TestNewerSnapshot(t *testing.T) {
+	workspace := furnish(t)
+	s := Shelf{filepath.Join(t.TempDir(), "snapshots")}
+	r, err := s.Create(t.Context(), workspace, Record{Made: time.Now(), Why: "a test"})
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(s.Dir, r.ID, recordName), []byte(`{"format":2,"id":["of another form"]}`), 0o600))
+	var newer *state.Newer
+	if _, err := s.Find(r.ID); !errors.As(err, &newer) || newer.Have != 2 || newer.Know != recordFormat {
+		t.Errorf("Find: %v", err)
+	}
+	if err := s.Remove(r.ID); !errors.As(err, &newer) {
+		t.Errorf("Remove: %v", err)
 	}
 }

@@ -143,6 +143,39 @@ func TestNewerIndex(t *testing.T) {
 	}
 }
 
+// TestNewerForms: a store whose layout, or whose unpacked content, is of a later nemoclaw's
+// form is refused with what to do; neither is taken for damage and mended.
+func TestNewerForms(t *testing.T) {
+	_, s, c := made(t)
+	refused := func(what string, err error) {
+		t.Helper()
+		hinted, ok := err.(interface{ Hint() string })
+		if !ok || hinted.Hint() != "use the newer nemoclaw that wrote it" {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	record := filepath.Join(filepath.Dir(c.Dir), recordName)
+	text, err := os.ReadFile(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := strings.Replace(string(text), `"format": 1`, `"format": 2`, 1)
+	if err := os.WriteFile(record, []byte(later), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.unpacked(s.contentDigest(c.Manifest))
+	refused("content", err)
+	if now, err := os.ReadFile(record); err != nil || string(now) != later {
+		t.Errorf("it is %s, %v", now, err)
+	}
+	layout := s.path("oci-layout")
+	if err := os.WriteFile(layout, []byte(`{"imageLayoutVersion":"2.0.0"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.cached()
+	refused("layout", err)
+}
+
 // TestClearSweeps: what a killed process left goes too.
 func TestClearSweeps(t *testing.T) {
 	r := newRig(t)

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -73,10 +74,24 @@ func (s *Store) unpacked(d blueprint.Digest) (record, error) {
 		return record{}, err
 	}
 	r := record{dir: dir}
+	if err := known(filepath.Join(dir, recordName), body); err != nil {
+		return record{}, err
+	}
 	if err := json.Unmarshal(body, &r); err != nil || r.Format != recordFormat || r.Digest != d {
 		return record{}, &blueprint.Mismatch{What: "content: record.json", Why: "not the record of this blueprint"}
 	}
 	return r, nil
+}
+
+// known refuses a record that a later nemoclaw wrote, whatever else is in it.
+func known(file string, body []byte) error {
+	var head struct {
+		Format int `json:"format"`
+	}
+	if err := json.Unmarshal(body, &head); err == nil && head.Format > recordFormat {
+		return &newer{file, strconv.Itoa(head.Format), strconv.Itoa(recordFormat)}
+	}
+	return nil
 }
 
 // contentDigest is what the content of m goes by here. Where the machine's own C

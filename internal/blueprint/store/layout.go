@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	ocidigest "github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
@@ -31,8 +32,42 @@ func (s *Store) makeLayout() error {
 	return s.put(s.path(ocispec.ImageLayoutFile), append(body, '\n'))
 }
 
+// newer means that a later nemoclaw wrote a file of the store's.
+type newer struct{ file, have, know string }
+
+func (e *newer) Error() string {
+	return fmt.Sprintf("read blueprint store: %s has version %s: this program knows up to %s", e.file, e.have, e.know)
+}
+
+// Hint says what to do.
+func (e *newer) Hint() string { return "use the newer nemoclaw that wrote it" }
+
+// checkLayout holds that the folder is of the form that this program knows. One that says
+// nothing yet is empty, or of a maker that was killed.
+func (s *Store) checkLayout() error {
+	file := s.path(ocispec.ImageLayoutFile)
+	body, err := readBounded(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var layout ocispec.ImageLayout
+	if err == nil {
+		err = json.Unmarshal(body, &layout)
+	}
+	if err != nil {
+		return &Unreadable{File: file, Cause: err}
+	}
+	if layout.Version != ocispec.ImageLayoutVersion {
+		return &newer{file, layout.Version, ocispec.ImageLayoutVersion}
+	}
+	return nil
+}
+
 // index reads index.json; one that is missing is empty.
 func (s *Store) index() (ocispec.Index, error) {
+	if err := s.checkLayout(); err != nil {
+		return ocispec.Index{}, err
+	}
 	empty := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex, Manifests: []ocispec.Descriptor{}}
 	body, err := readBounded(s.path(ocispec.ImageIndexFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -46,8 +81,7 @@ func (s *Store) index() (ocispec.Index, error) {
 		return ocispec.Index{}, &Unreadable{File: s.path(ocispec.ImageIndexFile), Cause: err}
 	}
 	if index.SchemaVersion > empty.SchemaVersion {
-		return ocispec.Index{}, fmt.Errorf("read blueprint store: %s has version %d: this program knows up to %d: use the newer nemoclaw that wrote it",
-			s.path(ocispec.ImageIndexFile), index.SchemaVersion, empty.SchemaVersion)
+		return ocispec.Index{}, &newer{s.path(ocispec.ImageIndexFile), strconv.Itoa(index.SchemaVersion), strconv.Itoa(empty.SchemaVersion)}
 	}
 	return index, nil
 }

@@ -104,9 +104,9 @@ func (out Seeds) lay(workspace string) error {
 
 // valuesOf are what the placeholders of s's seeds stand for.
 func valuesOf(s state.Sandbox) (blueprint.Values, error) {
-	token, err := os.ReadFile(onboard.TokenFile(s))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return blueprint.Values{}, fmt.Errorf("read the gateway's token: %w", err)
+	token, err := onboard.Token(s)
+	if err != nil {
+		return blueprint.Values{}, err
 	}
 	text, err := os.ReadFile(s.InferenceFile())
 	if err != nil {
@@ -118,6 +118,6 @@ func valuesOf(s state.Sandbox) (blueprint.Values, error) {
 	}
 	return blueprint.Values{
 		Name: string(s.Name()), GatewayPort: onboard.GatewayPort,
-		GatewayToken: strings.TrimSpace(string(token)), Model: p.Default().Model,
+		GatewayToken: token, Model: p.Default().Model,
 	}, nil
 }

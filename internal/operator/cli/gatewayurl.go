@@ -1,12 +1,8 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
-	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -37,13 +33,13 @@ func (t target) gatewayURL() error {
 	if set.Ports.Gateway == 0 {
 		return say.Failing("", "%s has no gateway: nothing in its blueprint listens", s.Name())
 	}
-	token, err := os.ReadFile(onboard.TokenFile(s))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("read the gateway's token: %w", err)
+	token, err := onboard.Token(s)
+	if err != nil {
+		return err
 	}
 	address := url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", set.Ports.Gateway), Path: "/"}
-	if t := strings.TrimSpace(string(token)); t != "" {
-		address.Fragment = "token=" + t
+	if token != "" {
+		address.Fragment = "token=" + token
 	}
 	t.app.voice.Result("%s", address.String())
 	if _, held := s.Holder(); !held {

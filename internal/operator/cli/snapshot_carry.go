@@ -146,6 +146,11 @@ func (a *app) snapshotImport(ctx context.Context, file, name string, trust bool)
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
+	if token, brought := files["gateway-token"]; brought {
+		if _, err := onboard.ParseToken(token); err != nil {
+			return fmt.Errorf("import: %w", err)
+		}
+	}
 	adopted, err := onboard.Adopt(a.home, host.Look(), set, user, files["network-policy.yaml"], files["inference.yaml"])
 	if err != nil {
 		return fmt.Errorf("import: %w", err)

@@ -2,8 +2,6 @@ package onboard
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -21,12 +19,6 @@ import (
 	"github.com/nemoclaw/nemoclaw/internal/policy"
 	"github.com/nemoclaw/nemoclaw/internal/state"
 )
-
-// tokenName is the host's copy of the gateway's token.
-const tokenName = "gateway-token"
-
-// TokenFile is the host's copy of the token that the agent's gateway wants.
-func TokenFile(s state.Sandbox) string { return filepath.Join(s.Dir(), tokenName) }
 
 // make fetches what will be inside, creates the sandbox whole and starts it.
 // What does not come up is removed again, so that nothing half-made is left;
@@ -205,12 +197,4 @@ func inferencePolicy(c choices, content store.Content) ([]byte, error) {
 		return nil, err
 	}
 	return policy.SetModel(text, c.provider.name+"/"+c.model)
-}
-
-func newToken() (string, error) {
-	b := make([]byte, 24)
-	if _, err := rand.Read(b); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(b), nil
 }
