@@ -17,7 +17,7 @@ const (
 	Approval  Kind = "approval"  // a question, or the operator's answer
 	Reload    Kind = "reload"    // a policy took effect, or was refused
 	Session   Kind = "session"   // connect, exec or forward began or ended
-	Limit     Kind = "limit"     // a limit of the inference policy is near, or reached
+	Limit     Kind = "limit"     // a limit is near, or reached: of the inference policy, or of the sandbox (without a Wall)
 	Change    Kind = "change"    // another generation or workspace was put in force: Verdict says by what, or "undone"
 	Agent     Kind = "agent"     // the agent started, ended, became healthy or not
 	Damage    Kind = "damage"    // the book was found tampered with when it was opened, or lost Count events

@@ -7,10 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,6 +16,7 @@ import (
 type Limits struct {
 	MemoryBytes int64
 	Pids        int
+	Beside      int     // further tasks, which Pids does not mean: whoever keeps the others
 	CPUs        float64 // of one core's time
 }
 
@@ -28,20 +27,36 @@ type Group struct {
 	dirs    []string   // of v2 one, of v1 one a controller
 	held    []*os.File // of dirs: locked, so that no Sweep takes them while they are empty
 	limits  Limits
-	why     string // of version 0
+	why     string                // of version 0
+	lacks   map[controller]string // what was to be limited and is not, and why
 }
 
+// controller is what limits one thing.
+type controller string
+
+// The controllers, by the names that the kernel has for them.
+const (
+	memory controller = "memory"
+	pids   controller = "pids"
+	cpu    controller = "cpu"
+)
+
 // Make makes the group called name and sets its limits, after a Sweep. A machine on which no
-// group can be made gives a Group that limits nothing and says why; a group
-// that was made but does not take its limits is an error.
+// group can be made gives a Group that limits nothing and says why; one that is given no
+// controller for one of them gives a Group that says so of that one. A limit that the
+// kernel does not take is an error.
 func Make(name string, l Limits) (*Group, error) {
 	place, err := find(os.DirFS("/"))
 	if err != nil {
 		return &Group{limits: l, why: err.Error()}, nil
 	}
-	place.sweep()
-	g := &Group{version: place.version, name: prefix + name, limits: l}
-	for _, parent := range place.parents {
+	return place.make(name, l)
+}
+
+func (p place) make(name string, l Limits) (*Group, error) {
+	p.sweep()
+	g := &Group{version: p.version, name: prefix + name, limits: l}
+	for _, parent := range p.parents {
 		dir := filepath.Join(parent, g.name)
 		f, err := makeDir(dir)
 		if err != nil {
@@ -50,7 +65,7 @@ func Make(name string, l Limits) (*Group, error) {
 		}
 		g.dirs, g.held = append(g.dirs, dir), append(g.held, f)
 	}
-	if err := g.set(place); err != nil {
+	if err := g.set(p); err != nil {
 		g.Remove()
 		return nil, err
 	}
@@ -62,50 +77,60 @@ func (g *Group) set(p place) error {
 		enable(p.parents[0])
 	}
 	for _, s := range settings(g.version, g.limits) {
-		if err := g.write(s); err != nil {
+		err := g.write(s)
+		if missing := (*noController)(nil); errors.As(err, &missing) {
+			g.lack(s.by, missing.Error())
+		} else if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+func (g *Group) lack(c controller, why string) {
+	if g.lacks == nil {
+		g.lacks = map[controller]string{}
+	}
+	g.lacks[c] = why
+}
+
 // enable turns on the controllers for the children of parent. That they are
 // there is found out by writing the limits.
 func enable(parent string) {
-	for _, c := range []string{"+memory", "+pids", "+cpu"} {
-		_ = os.WriteFile(filepath.Join(parent, "cgroup.subtree_control"), []byte(c), 0)
+	for _, c := range controllers {
+		_ = os.WriteFile(filepath.Join(parent, "cgroup.subtree_control"), []byte("+"+c), 0)
 	}
 }
 
 type setting struct {
+	by          controller
 	file, value string
 }
 
 func settings(version int, l Limits) []setting {
 	var s []setting
-	add := func(v1, v2, value string) {
+	add := func(by controller, v1, v2, value string) {
 		file := v1
 		if version == 2 {
 			file = v2
 		}
-		s = append(s, setting{file, value})
+		s = append(s, setting{by, file, value})
 	}
 	if l.MemoryBytes > 0 {
 		n := strconv.FormatInt(l.MemoryBytes, 10)
-		add("memory.limit_in_bytes", "memory.max", n)
+		add(memory, "memory.limit_in_bytes", "memory.max", n)
 		// Swap is left alone: it is the remedy for a machine with little memory.
 	}
 	if l.Pids > 0 {
-		add("pids.max", "pids.max", strconv.Itoa(l.Pids))
+		add(pids, "pids.max", "pids.max", strconv.Itoa(l.Pids+l.Beside))
 	}
 	if l.CPUs > 0 {
 		const period = 100_000 // µs, the kernel's own default
 		quota := strconv.Itoa(int(l.CPUs * period))
 		if version == 2 {
-			s = append(s, setting{"cpu.max", fmt.Sprintf("%s %d", quota, period)})
-		} else {
-			s = append(s, setting{"cpu.cfs_quota_us", quota})
+			quota = fmt.Sprintf("%s %d", quota, period)
 		}
+		add(cpu, "cpu.cfs_quota_us", "cpu.max", quota)
 	}
 	return s
 }
@@ -122,7 +147,21 @@ func (g *Group) write(s setting) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("limit %s: this machine's control groups have no such controller", s.file)
+	return &noController{s.by, g.version, g.dirs[0]}
+}
+
+// noController: the place where the group is was given no such controller.
+type noController struct {
+	by      controller
+	version int
+	dir     string
+}
+
+func (e *noController) Error() string {
+	if e.version == 2 {
+		return fmt.Sprintf("the %s controller is not handed on to %s", e.by, filepath.Dir(e.dir))
+	}
+	return fmt.Sprintf("the control groups of this machine have no %s controller", e.by)
 }
 
 func exists(p string) bool { _, err := os.Lstat(p); return err == nil }
@@ -138,64 +177,6 @@ func (g *Group) Add(pid int) error {
 		}
 	}
 	return nil
-}
-
-// Held says, a line each, what is limited and by what.
-func (g *Group) Held() []string {
-	by := fmt.Sprintf("cgroup v%d", g.version)
-	var out []string
-	if g.limits.MemoryBytes > 0 {
-		n := humanize.IBytes(uint64(g.limits.MemoryBytes))
-		if g.version == 0 {
-			out = append(out, "memory: not limited to "+n+": "+g.why)
-		} else {
-			out = append(out, "memory "+n+" ("+by+")")
-		}
-	}
-	if g.limits.Pids > 0 {
-		if g.version == 0 {
-			out = append(out, fmt.Sprintf("processes %d (rlimit)", g.limits.Pids))
-		} else {
-			out = append(out, fmt.Sprintf("processes %d (%s)", g.limits.Pids, by))
-		}
-	}
-	if g.limits.CPUs > 0 {
-		if g.version == 0 {
-			out = append(out, "cpu: not limited: "+g.why)
-		} else {
-			out = append(out, fmt.Sprintf("cpu %g (%s)", g.limits.CPUs, by))
-		}
-	}
-	return out
-}
-
-// OOMKills is how many processes of the group the kernel killed for memory.
-func (g *Group) OOMKills() int {
-	if g.version == 2 {
-		return g.count("memory.events", "oom_kill")
-	}
-	return g.count("memory.oom_control", "oom_kill")
-}
-
-// ForksRefused is how often the limit of processes kept one from being started.
-// Both versions count it alike.
-func (g *Group) ForksRefused() int { return g.count("pids.events", "max") }
-
-// count reads one number of a file of "name number" lines; 0 where there is none.
-func (g *Group) count(file, name string) int {
-	for _, d := range g.dirs {
-		b, err := os.ReadFile(filepath.Join(d, file))
-		if err != nil {
-			continue
-		}
-		for line := range strings.Lines(string(b)) {
-			if n, ok := strings.CutPrefix(strings.TrimSpace(line), name+" "); ok {
-				times, _ := strconv.Atoi(n) // the kernel's own number
-				return times
-			}
-		}
-	}
-	return 0
 }
 
 // leaving bounds how long Remove waits for the last task to leave: a process

@@ -47,8 +47,78 @@ func TestLimitsHold(t *testing.T) {
 			t.Fatalf("a busy loop was not held to half a processor: %v, %s", err, out)
 		}
 	}
-	if held := strings.Join(g.Held(), "\n"); !strings.Contains(held, fmt.Sprintf("memory 64 MiB (cgroup v%d)", g.version)) {
+	if g.KeptWaiting() <= 0 || g.KeptWaiting() > time.Minute {
+		t.Errorf("kept waiting for %s", g.KeptWaiting())
+	}
+	if g.Memory() <= 0 || g.Memory() > 64<<20 {
+		t.Errorf("it has %d bytes of its 64 MiB", g.Memory())
+	}
+	v := g.version
+	want := fmt.Sprintf("memory 64 MiB (cgroup v%d)\nprocesses 4 (cgroup v%d)\ncpu 0.5 (cgroup v%d)", v, v, v)
+	if held := strings.Join(g.Held(), "\n"); held != want || !g.LimitsProcesses() || g.NoProcessors() != "" {
 		t.Errorf("held: %s", held)
+	}
+	// What somebody takes away afterwards is not said to hold.
+	none := setting{cpu, "cpu.cfs_quota_us", "-1"}
+	if g.version == 2 {
+		none = setting{cpu, "cpu.max", "max"}
+	}
+	if err := g.write(none); err != nil {
+		t.Fatal(err)
+	}
+	if held := strings.Join(g.Held(), "\n"); !strings.Contains(held, "cpu: not limited to 0.5: the control group has lost its cpu controller") || g.NoProcessors() == "" {
+		t.Errorf("held without: %s", held)
+	}
+}
+
+// Where one controller is not handed on, the others limit, and what is not limited is said
+// with the reason.
+func TestWithoutOneController(t *testing.T) {
+	here, err := find(os.DirFS("/"))
+	if err != nil {
+		t.Skip("needs a writable control group: " + err.Error())
+	}
+	above, err := here.make("test-above-"+randomName(t), Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(above.Remove)
+	less, reason := place{version: here.version}, "have no cpu controller"
+	if here.version == 1 {
+		for _, d := range above.dirs {
+			if exists(d+"/memory.limit_in_bytes") || exists(d+"/pids.max") {
+				less.parents = append(less.parents, d)
+			}
+		}
+	} else {
+		between := above.dirs[0] + "/between"
+		if err := os.Mkdir(between, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.Remove(between) })
+		for _, c := range []string{"+memory", "+pids"} {
+			if err := os.WriteFile(above.dirs[0]+"/cgroup.subtree_control", []byte(c), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		less.parents, reason = []string{between}, "the cpu controller is not handed on to "+between
+	}
+	g, err := less.make("test-less-"+randomName(t), Limits{Pids: 4, MemoryBytes: 64 << 20, CPUs: 0.5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(g.Remove)
+	held := strings.Join(g.Held(), "\n")
+	for _, words := range []string{"memory 64 MiB (cgroup v", "processes 4 (cgroup v", "cpu: not limited to 0.5: ", reason} {
+		if !strings.Contains(held, words) {
+			t.Errorf("%q is not in\n%s", words, held)
+		}
+	}
+	if !strings.Contains(g.NoProcessors(), reason) || !g.LimitsProcesses() {
+		t.Errorf("%q, %v", g.NoProcessors(), g.LimitsProcesses())
+	}
+	if out, err := runIn(t, g, "for i in 1 2 3 4 5 6; do /bin/sleep 5 & done; kill $(jobs -p)"); !strings.Contains(out, "ork") {
+		t.Errorf("six processes of four: %v, %s", err, out)
 	}
 }
 

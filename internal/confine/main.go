@@ -39,7 +39,7 @@ func Main(fd int) {
 		err = in.open(s)
 	}
 	if err == nil && !s.Once { // one that ends with its command has no time for it
-		keepSpares(s.Processes)
+		keepSpares()
 	}
 	if err != nil {
 		// Nothing else can be done with an error here than to tell it.
@@ -247,6 +247,8 @@ func (in *inside) answer() {
 			in.dialers(m)
 		case spec.OpUsage:
 			go in.usage(m.ID)
+		case spec.OpFull:
+			go in.full(m.ID)
 		case spec.OpWho, spec.OpLook:
 			in.look(in.up, m, nil)
 		}

@@ -12,22 +12,17 @@ import (
 const (
 	spares     = 16
 	processors = 4
-	others     = 24 // threads and processes for which there must be room beside them
 )
 
 // keepSpares makes threads that wait. Go's runtime makes one when it needs it and ends the
 // process where it cannot, which in a full control group is the agent's to bring about
-// (RLIMIT_NPROC, pids.max). It keeps those it has, and takes them first. Where the limit is
-// so low that it would reach it itself, it has fewer, or none.
-func keepSpares(limit int) {
+// (RLIMIT_NPROC, pids.max). It keeps those it has, and takes them first. There is room for
+// them, whatever the limit: see spec.OwnTasks.
+func keepSpares() {
 	runtime.GOMAXPROCS(min(runtime.GOMAXPROCS(0), processors))
-	n := spares
-	if limit > 0 {
-		n = min(n, limit-others)
-	}
 	var all, there sync.WaitGroup
 	over := make(chan struct{})
-	for range n {
+	for range spares {
 		there.Add(1)
 		all.Go(func() {
 			runtime.LockOSThread() // while it waits nobody else gets its thread

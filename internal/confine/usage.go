@@ -15,10 +15,10 @@ const deepest = 200
 
 // usage answers how much the workspace holds, beside the rest: it may take long.
 func (in *inside) usage(id uint64) {
-	u := used{whole: true}
+	u := used{whole: true, most: in.limit(unix.RLIMIT_FSIZE)}
 	u.folder(unix.AT_FDCWD, workspace, 0)
 	// An error means that the supervisor is gone, and the next Receive ends us.
-	_ = in.up.Send(spec.Message{Op: spec.OpUsed, ID: id, Count: int(u.bytes), Whole: u.whole})
+	_ = in.up.Send(spec.Message{Op: spec.OpUsed, ID: id, Count: int(u.bytes), Whole: u.whole, Places: u.largest})
 }
 
 // workspace is where the agent keeps what lasts.
@@ -29,6 +29,9 @@ const workspace = "/sandbox"
 type used struct {
 	bytes int64
 	whole bool // nothing was left out
+
+	most    uint64   // how large a file may be; 0 is no limit
+	largest []string // one that is as large, by its name alone
 }
 
 func (u *used) folder(at int, name string, depth int) {
@@ -62,7 +65,7 @@ func (u *used) entry(at int, name string, depth int) {
 		return
 	}
 	var st unix.Statx_t
-	err := unix.Statx(at, name, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, unix.STATX_TYPE|unix.STATX_NLINK|unix.STATX_BLOCKS, &st)
+	err := unix.Statx(at, name, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, unix.STATX_TYPE|unix.STATX_NLINK|unix.STATX_BLOCKS|unix.STATX_SIZE, &st)
 	if err != nil {
 		u.whole = u.whole && err == unix.ENOENT
 		return
@@ -71,6 +74,9 @@ func (u *used) entry(at int, name string, depth int) {
 		return // another's
 	}
 	dir := st.Mode&unix.S_IFMT == unix.S_IFDIR
+	if u.most > 0 && st.Size >= u.most && st.Mode&unix.S_IFMT == unix.S_IFREG && len(u.largest) == 0 {
+		u.largest = []string{name}
+	}
 	if size := int64(st.Blocks) * 512; dir || st.Nlink < 2 {
 		u.bytes += size
 	} else {

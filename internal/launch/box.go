@@ -119,15 +119,48 @@ func (b *Box) Kill() error {
 	return nil
 }
 
-// Usage is how many bytes /sandbox holds, and whether all of it could be looked
-// at. It takes as long as looking does.
-func (b *Box) Usage(ctx context.Context) (bytes uint64, whole bool, err error) {
+// Used is what /sandbox holds.
+type Used struct {
+	Bytes   uint64
+	Whole   bool   // all of it could be looked at
+	Largest string // the name of a file that is as large as one may be, in the agent's words; "" for none
+}
+
+// Usage measures /sandbox. It takes as long as looking does.
+func (b *Box) Usage(ctx context.Context) (Used, error) {
 	r, err := b.ask(ctx, spec.Message{Op: spec.OpUsage}, nil)
 	if err != nil {
-		return 0, false, fmt.Errorf("measure /sandbox: %w", err)
+		return Used{}, fmt.Errorf("measure /sandbox: %w", err)
 	}
 	closeAll(r.fds)
-	return uint64(max(r.m.Count, 0)), r.m.Whole, nil
+	u := Used{Bytes: uint64(max(r.m.Count, 0)), Whole: r.m.Whole}
+	if len(r.m.Places) > 0 {
+		u.Largest = r.m.Places[0]
+	}
+	return u, nil
+}
+
+// Full is what of a sandbox's limits was met at the moment of looking, and what the kernel
+// counts nowhere.
+type Full struct {
+	Files   int          // open ones of a process that has nine tenths of what it may, or more; 0 for none
+	Program spec.Program // which that is; empty where it cannot be told
+	Tasks   int          // processes and threads there are, init's too
+	Places  []string     // file systems of its own that are full: /tmp, /dev/shm
+}
+
+// Full looks.
+func (b *Box) Full(ctx context.Context) (Full, error) {
+	r, err := b.ask(ctx, spec.Message{Op: spec.OpFull}, nil)
+	if err != nil {
+		return Full{}, fmt.Errorf("look for full limits: %w", err)
+	}
+	closeAll(r.fds)
+	f := Full{Files: r.m.Count, Tasks: r.m.Tasks, Places: r.m.Places}
+	if len(r.m.Programs) == 1 {
+		f.Program = r.m.Programs[0]
+	}
+	return f, nil
 }
 
 // Pause stops everything that runs inside, until Resume. What is started

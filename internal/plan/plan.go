@@ -70,10 +70,9 @@ type Mount struct {
 // Limits are what rlimits enforce; memory, CPU and the number of processes
 // are the cgroup's.
 type Limits struct {
-	Pids      int
-	Processes int // what Pids, or a control group, allows; PID 1 heeds it
-	Files     uint64
-	TmpBytes  int64
+	Pids     int // PID 1's threads among them
+	Files    uint64
+	TmpBytes int64
 	// FileBytes is how large a file may become; 0 is no limit.
 	FileBytes int64
 }
@@ -120,10 +119,9 @@ func Make(in Input) (spec.Spec, error) {
 				netip.AddrPortFrom(netip.IPv6Loopback(), ModelPort),
 			},
 		},
-		Rlimits:   rlimits(in.Limits),
-		Processes: in.Limits.Processes,
-		Env:       environment(in),
-		Dir:       "/sandbox",
+		Rlimits: rlimits(in.Limits),
+		Env:     environment(in),
+		Dir:     "/sandbox",
 	}
 	return s, nil
 }

@@ -39,10 +39,10 @@ func slept(was, is reading) time.Duration {
 	return away
 }
 
-// whenWoken calls act after each time that this process did not run for a while,
+// whenWoken glances at the clocks, calls also each time, which must not take long, and act after each time that this process did not run for a while,
 // one call at a time, until ctx ends. What others thought of it meanwhile is to be
 // found out; after a false alarm that does no harm.
-func whenWoken(ctx context.Context, read func() reading, act func(away time.Duration)) {
+func whenWoken(ctx context.Context, read func() reading, also func(), act func(away time.Duration)) {
 	woken := make(chan time.Duration, 1)
 	var acts sync.WaitGroup
 	defer acts.Wait()
@@ -60,6 +60,7 @@ func whenWoken(ctx context.Context, read func() reading, act func(away time.Dura
 			return
 		case <-look.C:
 		}
+		also()
 		is := read()
 		if away := slept(was, is); away > 0 {
 			select {

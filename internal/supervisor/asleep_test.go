@@ -46,7 +46,7 @@ func TestWhenWoken(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			whenWoken(ctx, read, func(away time.Duration) {
+			whenWoken(ctx, read, func() {}, func(away time.Duration) {
 				mu.Lock()
 				acts = append(acts, away)
 				mu.Unlock()

@@ -79,10 +79,14 @@ const spare = 32
 // is no control group. Where there is one it comes second: it does not count what
 // it refused, and so could not be named by status.
 func (k *keeper) rlimitPids() int {
-	if n := k.settings.Limits.Pids; n > 0 && len(k.group.Dirs()) > 0 {
-		return n + spare
+	n := k.settings.Limits.Pids
+	if n == 0 {
+		return 0
 	}
-	return k.settings.Limits.Pids
+	if k.group.LimitsProcesses() {
+		n += spare
+	}
+	return n + spec.OwnTasks
 }
 
 // planInput is everything that decides what this sandbox will be.
@@ -99,7 +103,7 @@ func (k *keeper) planInput(system plan.System) plan.Input {
 			{Host: k.place.PolicyNotes(), Target: notesPlace},
 		},
 		Limits: plan.Limits{
-			Pids: k.rlimitPids(), Processes: k.settings.Limits.Pids, Files: k.settings.Limits.Files, TmpBytes: k.settings.Limits.TmpBytes,
+			Pids: k.rlimitPids(), Files: k.settings.Limits.Files, TmpBytes: k.settings.Limits.TmpBytes,
 			FileBytes: k.settings.Limits.DiskBytes,
 		},
 		FilesystemOff: k.settings.Walls.FilesystemOff,

@@ -45,6 +45,7 @@ type keeper struct {
 	log      *agentLog
 	group    *cgroup.Group
 	disk     *disk
+	meter    *meter // of limits that are met
 	box      *launch.Box
 	gate     *egress.Gate
 	router   *inference.Router

@@ -285,7 +285,7 @@ func (k *once) serve(ctx context.Context) error {
 		}
 		h.File.Close()
 	}
-	k.all.Go(func() { whenWoken(ctx, clock{}.read, func(time.Duration) { k.gate.Wake(ctx) }) })
+	k.all.Go(func() { whenWoken(ctx, clock{}.read, func() {}, func(time.Duration) { k.gate.Wake(ctx) }) })
 	if n := k.box.Notify(); n != nil {
 		r, w, err := os.Pipe()
 		if err != nil {

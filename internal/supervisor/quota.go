@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dustin/go-humanize"
+
+	"github.com/nemoclaw/nemoclaw/internal/launch"
 )
 
 // A workspace with a limit is measured by PID 1, which adds up what lies in it:
@@ -30,12 +33,14 @@ const headroom = 1 << 30
 // A nil quota has room for everything.
 type quota struct {
 	limit uint64
-	usage func(context.Context) (bytes uint64, whole bool, err error)
+	usage func(context.Context) (launch.Used, error)
 
 	last     measurement
 	measured chan measurement // holds at most one
 	asking   bool
 	asker    sync.WaitGroup
+
+	largest atomic.Pointer[string] // the name of a file that was as large as one may be, the last that was seen
 }
 
 // measurement is what lay in the workspace, and how it was found out.
@@ -48,7 +53,7 @@ type measurement struct {
 	err   error
 }
 
-func newQuota(limit int64, usage func(context.Context) (uint64, bool, error)) *quota {
+func newQuota(limit int64, usage func(context.Context) (launch.Used, error)) *quota {
 	if limit <= 0 {
 		return nil
 	}
@@ -81,12 +86,15 @@ func (q *quota) look(ctx context.Context, free uint64) error {
 
 func (q *quota) measure(ctx context.Context, free uint64) measurement {
 	began := time.Now()
-	used, whole, err := q.usage(ctx)
+	u, err := q.usage(ctx)
 	if ctx.Err() != nil {
 		err = nil // the watch ends anyway
 	}
 	ended := time.Now()
-	return measurement{used, whole, free, ended, ended.Sub(began), err}
+	if u.Largest != "" {
+		q.largest.Store(&u.Largest)
+	}
+	return measurement{u.Bytes, u.Whole, free, ended, ended.Sub(began), err}
 }
 
 // due says whether it is time to measure, which may take a fifth of it.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nemoclaw/nemoclaw/internal/audit"
+	"github.com/nemoclaw/nemoclaw/internal/launch"
 )
 
 // workspaceOf is one that a test fills.
@@ -19,13 +20,13 @@ type workspaceOf struct {
 	box               stoppable
 }
 
-func (w *workspaceOf) usage(context.Context) (uint64, bool, error) {
+func (w *workspaceOf) usage(context.Context) (launch.Used, error) {
 	w.asked.Add(1)
 	time.Sleep(w.takes)
 	if w.hides.Load() {
-		return 0, false, nil
+		return launch.Used{}, nil
 	}
-	return w.used.Load(), true, nil
+	return launch.Used{Bytes: w.used.Load(), Whole: true}, nil
 }
 
 func (w *workspaceOf) write(n int64) { w.used.Add(uint64(n)); w.free.Add(uint64(-n)) }

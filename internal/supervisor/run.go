@@ -13,6 +13,7 @@ import (
 
 	"github.com/nemoclaw/nemoclaw/internal/audit"
 	"github.com/nemoclaw/nemoclaw/internal/cgroup"
+	"github.com/nemoclaw/nemoclaw/internal/confine/spec"
 	"github.com/nemoclaw/nemoclaw/internal/control"
 	"github.com/nemoclaw/nemoclaw/internal/launch"
 	"github.com/nemoclaw/nemoclaw/internal/plan"
@@ -141,7 +142,7 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 	if k.group, err = cgroup.Make(groupName(k.place), k.shares()); err != nil {
 		return err
 	}
-	spec, err := plan.Make(k.planInput(k.content.system()))
+	walls, err := plan.Make(k.planInput(k.content.system()))
 	if err != nil {
 		return err
 	}
@@ -152,7 +153,7 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 		return err
 	}
 	o.Progress("building the walls")
-	if k.box, err = launch.Start(ctx, spec, launch.Options{UID: k.settings.User, GID: k.settings.User, Join: k.group.Add, Stderr: k.log}); err != nil {
+	if k.box, err = launch.Start(ctx, walls, launch.Options{UID: k.settings.User, GID: k.settings.User, Join: k.group.Add, Stderr: k.log}); err != nil {
 		return err
 	}
 	if k.disk, err = openDisk(k.place.Workspace(), k.settings.Limits.DiskReserve); err != nil {
@@ -163,6 +164,7 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 	if err = k.gates(modelLog); err != nil {
 		return err
 	}
+	k.meter = k.newMeter()
 	answers, err := k.openControl()
 	if err != nil {
 		return err
@@ -178,7 +180,11 @@ func (k *keeper) start(ctx context.Context, o Options) error {
 		return err
 	}
 	k.watch(ctx)
-	k.all.Go(func() { whenWoken(ctx, newClock().read, func(away time.Duration) { k.wake(ctx, away) }) })
+	k.all.Go(func() {
+		defer k.meter.wait()
+		also := func() { k.meter.glance(ctx) }
+		whenWoken(ctx, newClock().read, also, func(away time.Duration) { k.wake(ctx, away) })
+	})
 	k.goServe(ctx, "disk", func() error { return k.disk.watch(ctx) })
 	k.all.Go(func() { k.asks.keepSaved(ctx) })
 	if k.notifier != nil {
@@ -222,7 +228,7 @@ func groupName(place state.Sandbox) string {
 
 func (k *keeper) shares() cgroup.Limits {
 	l := k.settings.Limits
-	return cgroup.Limits{MemoryBytes: l.MemoryBytes, Pids: l.Pids, CPUs: l.CPUs}
+	return cgroup.Limits{MemoryBytes: l.MemoryBytes, Pids: l.Pids, Beside: spec.OwnTasks, CPUs: l.CPUs}
 }
 
 // usualLives is how often a program may end while it is started: some restart

@@ -48,7 +48,7 @@ func (o offers) Status(ctx context.Context) control.Status {
 	for _, m := range k.settings.Mounts {
 		s.Mounts = append(s.Mounts, plan.Mounted(plan.Mount{Host: m.Host, Target: m.Sandbox, ReadOnly: m.ReadOnly}))
 	}
-	s.Notes = k.notes()
+	s.Notes = k.notes(ctx)
 	if err := k.book.Err(); err != nil {
 		s.Why = "the audit book cannot be written, so connections and model calls are refused: " + err.Error()
 		s.Remedy = k.mend(err)
@@ -172,8 +172,11 @@ func (k *keeper) policyStatus() control.PolicyStatus {
 // largeBook is where status begins to speak of the book's size, in bytes.
 const largeBook = 2 << 30
 
+// handOn is how a controller comes to be handed on to a user's processes.
+const handOn = "start nemoclaw where it is handed on: systemd-run --user --scope -p Delegate=yes nemoclaw … (as root without --user)"
+
 // notes are the standing conditions that the operator should know.
-func (k *keeper) notes() []string {
+func (k *keeper) notes(ctx context.Context) []string {
 	var n []string
 	if err := k.policies.brokenRoutes(); err != nil {
 		n = append(n, "the file on disk is not in force: "+err.Error())
@@ -205,9 +208,11 @@ func (k *keeper) notes() []string {
 			n = append(n, "a Unix socket that a host program makes below "+m.Host+" can be reached from inside")
 		}
 	}
-	r := reached{
-		flows: k.gate.Stats().Flows, most: k.portions.flows,
-		forks: k.group.ForksRefused(), kills: k.group.OOMKills(), turns: k.log.turned(),
+	if why := k.group.NoProcessors(); why != "" {
+		n = append(n, "limits.cpus in sandbox.yaml holds nobody: "+why+"; "+handOn)
 	}
-	return append(n, r.notes(k.settings.Limits)...)
+	for _, h := range k.meter.hits(ctx) {
+		n = append(n, h.why+h.remedy)
+	}
+	return n
 }

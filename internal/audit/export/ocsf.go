@@ -234,7 +234,7 @@ func where(out map[string]any, e audit.Event) {
 	case audit.Damage:
 		out["finding_info"] = map[string]any{"title": "The audit book was damaged", "uid": e.Hash, "desc": e.Why}
 	case audit.Limit:
-		out["finding_info"] = map[string]any{"title": "A limit of the inference policy", "uid": e.Hash, "desc": e.Why}
+		out["finding_info"] = map[string]any{"title": limitTitle(e), "uid": e.Hash, "desc": e.Why}
 	case audit.Start, audit.Stop, audit.Agent:
 		out["app"] = map[string]any{"name": "sandbox", "vendor_name": "nemoclaw"}
 	case audit.Session:
@@ -261,6 +261,13 @@ func response(e audit.Event) map[string]any {
 		return map[string]any{"code": 403, "message": "refused by nemoclaw"}
 	}
 	return map[string]any{"code": 0, "message": "the book does not have it"}
+}
+
+func limitTitle(e audit.Event) string {
+	if e.Wall == "inference" {
+		return "A limit of the inference policy"
+	}
+	return "A limit of the sandbox"
 }
 
 // hostOf is the host of host:port, or all where there is no port.

@@ -54,7 +54,6 @@ func (s *Spec) fields(c *coder) {
 		number(c, &l.Soft)
 		number(c, &l.Hard)
 	})
-	number(c, &s.Processes)
 	texts(c, &s.Env)
 	text(c, &s.Dir)
 	flag(c, &s.Once)
@@ -102,6 +101,8 @@ func (m *Message) fields(c *coder) {
 	text(c, &m.Wall)
 	text(c, &m.Error)
 	flag(c, &m.Whole)
+	texts(c, &m.Places)
+	number(c, &m.Tasks)
 	flag(c, &m.Alone)
 	number(c, &m.Errno)
 }

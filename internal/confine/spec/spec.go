@@ -12,6 +12,11 @@ const (
 	GID = 1000
 )
 
+// OwnTasks is how many threads and processes of ours there are inside at most: PID 1's, one
+// for each processor that it uses and those in store among them, and the spawner. A limit of
+// processes is for the agents; these come on top of it.
+const OwnTasks = 40
+
 // Spec says all that init enforces.
 type Spec struct {
 	Version  int
@@ -21,9 +26,6 @@ type Spec struct {
 	Seccomp  Seccomp
 	Network  Network
 	Rlimits  []Rlimit
-	// Processes is how many there may be inside at one time, PID 1's threads among
-	// them; 0 is no limit. It is held by others: PID 1 takes no more than is left.
-	Processes int
 	// Env is the whole environment of everything that runs inside; a command
 	// may add to it, never inherit.
 	Env []string

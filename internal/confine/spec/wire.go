@@ -33,6 +33,7 @@ const (
 	OpWho     Op = "who"     // who holds the TCP socket Local → Remote?
 	OpLook    Op = "look"    // which program is PID (as seen inside)?
 	OpUsage   Op = "usage"   // how much does /sandbox hold?
+	OpFull    Op = "full"    // which limits are met that the kernel does not count?
 	OpDialers Op = "dialers" // Count unconnected TCP sockets of the sandbox's namespace, please
 
 	OpSockets Op = "sockets" // Sockets, fds in that order
@@ -41,7 +42,8 @@ const (
 	OpStarted Op = "started" // PID, fds: stdin, stdout, stderr; or the PTY's master
 	OpExited  Op = "exited"  // Code or Signal, Alone
 	OpHolders Op = "holders" // Programs: answer to who and look
-	OpUsed    Op = "used"    // Count: bytes, and Whole: answer to usage
+	OpUsed    Op = "used"    // Count: bytes, Whole, and Places: files as large as one may be; answer to usage
+	OpFilled  Op = "filled"  // Count, Programs, Tasks and Places: answer to full
 	OpSock    Op = "sock"    // fds: answer to dialers
 	OpPaused  Op = "paused"  // Error: why; from the supervisor to its operator alone
 	OpFailed  Op = "failed"  // Error (and Wall, where a wall could not be built)
@@ -67,8 +69,13 @@ type Message struct {
 	Wall     Wall
 	Error    string
 	Whole    bool // with used: everything could be looked at
-	Alone    bool // with exited: no process but PID 1 was left
-	Errno    int  // with failed: the system's error number behind Error, where there is one
+	// Places are files, or file systems, that are full; with filled, Count is how many
+	// open files the one process of Programs has that has nearly all it may, and Tasks how
+	// many processes and threads there are, PID 1's too.
+	Places []string
+	Tasks  int
+	Alone  bool // with exited: no process but PID 1 was left
+	Errno  int  // with failed: the system's error number behind Error, where there is one
 }
 
 // Command is one program to run inside.

@@ -103,6 +103,7 @@ type Gate struct {
 	stop   context.CancelFunc
 	six    atomic.Bool // an IPv6 listener is served, so AAAA may be answered
 
+	crowded        atomic.Int64 // connections refused for want of a slot
 	received, sent atomic.Int64 // bytes, from outside and to it
 
 	mu    sync.Mutex
@@ -241,6 +242,7 @@ func (g *Gate) take(c *net.TCPConn) {
 	select {
 	case g.slots <- struct{}{}:
 	default:
+		g.crowded.Add(1)
 		f.refuseAtOnce(fmt.Sprintf("%d connections are open already, which is the limit", cap(g.slots)))
 		return
 	}
@@ -308,6 +310,7 @@ func (g *Gate) all() []*flow {
 // Stats is what flows now, and has flowed.
 type Stats struct {
 	Flows    int   // connections, held ones too
+	Crowded  int   // connections that were refused, since there were as many as may be
 	Received int64 // bytes from outside
 	Sent     int64 // bytes to outside
 	Names    int   // names that have an address
@@ -321,7 +324,7 @@ func (g *Gate) Stats() Stats {
 	if g.loop != nil {
 		flows += int(g.loop.open.Load())
 	}
-	return Stats{Flows: flows, Received: g.received.Load(), Sent: g.sent.Load(), Names: g.names.len()}
+	return Stats{Flows: flows, Crowded: int(g.crowded.Load()), Received: g.received.Load(), Sent: g.sent.Load(), Names: g.names.len()}
 }
 
 // Close cuts every connection and returns when all are gone.

@@ -28,7 +28,7 @@ func (t target) inferenceLogCommand() *cobra.Command {
 				f.lines = math.MaxInt32 // all since then
 			}
 			calls := func(e audit.Event) bool {
-				return (e.Kind == audit.Inference || e.Kind == audit.Limit) && isAbout(e, model)
+				return isOfModels(e) && isAbout(e, model)
 			}
 			return t.book(c.Context(), f, calls, t.app.printCall)
 		},
@@ -37,6 +37,11 @@ func (t target) inferenceLogCommand() *cobra.Command {
 	c.Flags().DurationVar(&f.since, "since", 0, "only of the last time, such as 1h or 30m")
 	c.Flags().StringVar(&model, "model", "", "only those whose model, asked or given, has this in its name")
 	return c
+}
+
+// isOfModels says whether e is a model call, or tells of a limit of the inference policy.
+func isOfModels(e audit.Event) bool {
+	return e.Kind == audit.Inference || e.Kind == audit.Limit && e.Wall == "inference"
 }
 
 func isAbout(e audit.Event, model string) bool {
