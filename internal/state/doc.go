@@ -21,6 +21,7 @@
 //	NAME/audit/               the book
 //	NAME/run/                 lock, control socket, logs
 //	blueprints/ secrets/ anchors/
+//	(every file, with its form and version: docs/files.md)
 //	.new-* .gone-*            being made, being removed; swept when their maker is gone
 //
 // Reading never writes: Find, List, Load and every path make nothing.

@@ -118,7 +118,7 @@ func settle(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	for _, d := range []string{filepath.Dir(binary), ".cache/ollama", "test/e2e", "home", "tmp"} {
+	for _, d := range []string{filepath.Dir(binary), ".cache/ollama", "docs", "test/e2e", "home", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +129,7 @@ func settle(t *testing.T) string {
 	}
 	for from, to := range map[string]string{
 		"../../go.mod": "go.mod", program: binary, self: "e2e.test",
-		ollama: ".cache/ollama/ollama", warm: ".cache/blueprints", "../../.cache/registry": ".cache/registry", "../../blueprints": "blueprints",
+		ollama: ".cache/ollama/ollama", warm: ".cache/blueprints", "../../.cache/registry": ".cache/registry", "../../blueprints": "blueprints", "../../docs/files.md": "docs/files.md",
 	} {
 		if _, err := os.Stat(from); err == nil {
 			tool(t, "cp", "-a", "--reflink=auto", from, filepath.Join(dir, to))

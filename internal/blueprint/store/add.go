@@ -2,10 +2,7 @@ package store
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/nemoclaw/nemoclaw/internal/blueprint"
 )
@@ -69,41 +66,6 @@ func (s *Store) Add(ctx context.Context, a blueprint.Artifact, accept Accept) er
 	return s.remember(a.Manifest.Ref())
 }
 
-// seen is the file of the newest version of each name that was ever taken. It
-// outlives `cache clear`: an old version must not be new again after it.
-func (s *Store) seen() (map[string]string, error) {
-	body, err := readBounded(s.path("seen.json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return map[string]string{}, nil
-	}
-	seen := map[string]string{}
-	if err == nil {
-		err = json.Unmarshal(body, &seen)
-	}
-	if err != nil {
-		return nil, &Unreadable{File: s.path("seen.json"), Cause: err}
-	}
-	return seen, nil
-}
-
-// remember enters a version, also one that is older than what was seen: who has
-// asked for it means it.
-func (s *Store) remember(ref blueprint.Ref) error {
-	seen, err := s.seen()
-	if err != nil {
-		return err
-	}
-	if seen[ref.Name] == ref.Version {
-		return nil
-	}
-	seen[ref.Name] = ref.Version
-	body, err := json.Marshal(seen)
-	if err != nil {
-		return err
-	}
-	return s.put(s.path("seen.json"), append(body, '\n'))
-}
-
 // Admits says why a blueprint of that name, version and digest may not come in,
 // or nil.
 func (s *Store) Admits(ref blueprint.Ref, digest blueprint.Digest, accept Accept) error {
@@ -115,7 +77,7 @@ func (s *Store) Admits(ref blueprint.Ref, digest blueprint.Digest, accept Accept
 	if accept == Any {
 		return nil
 	}
-	seen, err := s.seen()
+	seen, _, err := s.seen()
 	if err != nil {
 		return err
 	}
