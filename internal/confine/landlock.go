@@ -35,19 +35,20 @@ var rights = []struct {
 const scopesSince = 6
 
 // granted is what each access of the spec allows, as far as the kernel knows
-// it.
+// it. None allows to reach a Unix socket whose maker is not inside; between those
+// who are it is not asked for.
 var granted = map[spec.Access]uint64{
 	spec.ReadFile:  landlock.AccessFSReadFile,
 	spec.Read:      landlock.AccessFSReadFile | landlock.AccessFSReadDir,
 	spec.ReadExec:  landlock.AccessFSReadFile | landlock.AccessFSReadDir | landlock.AccessFSExecute,
-	spec.ReadWrite: ^uint64(landlock.AccessFSMakeChar | landlock.AccessFSMakeBlock | landlock.AccessFSIoctlDev),
+	spec.ReadWrite: ^uint64(landlock.AccessFSMakeChar | landlock.AccessFSMakeBlock | landlock.AccessFSIoctlDev | landlock.AccessFSResolveUnix),
 	spec.Device: landlock.AccessFSReadFile | landlock.AccessFSReadDir | landlock.AccessFSWriteFile |
 		landlock.AccessFSTruncate | landlock.AccessFSIoctlDev,
 }
 
 // onFiles are the rights that a rule for a single file may have.
 const onFiles = landlock.AccessFSExecute | landlock.AccessFSWriteFile | landlock.AccessFSReadFile |
-	landlock.AccessFSTruncate | landlock.AccessFSIoctlDev | landlock.AccessFSResolveUnix
+	landlock.AccessFSTruncate | landlock.AccessFSIoctlDev
 
 func handled(abi int) uint64 {
 	var all uint64
