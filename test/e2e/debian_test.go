@@ -76,7 +76,7 @@ func TestOnDebian(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "run"), []byte(asDebian), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	said := machine.Run(t, "../..", dir)
+	said := machine.Debian.Run(t, "../..", dir)
 	for _, run := range []struct{ as, test string }{
 		{"root", "TestWhatTheMachineHas"}, {"delegated", "TestEveryLimitAtOnce"}, {"user", "TestEveryLimitAtOnce"}, {"bare", "TestNoControlGroups"},
 	} {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes a machine for package machine: Debian 12 as it comes, with its own kernel and
-# systemd, from Debian's packages, on a disk image; in
-# .cache/machine of this repository. Does nothing when it is there. Elsewhere than on
+# Makes the machines of package machine, from Debian's packages, each on a disk image
+# in a folder of .cache/machine of this repository: debian is Debian 12 as it comes, with
+# its own kernel and systemd; newest is Debian 13 with the newest kernel of its backports. Does nothing when it is there. Elsewhere than on
 # Debian it does nothing either, and the tests that want it are skipped.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -20,20 +20,33 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 work=$(mktemp -d)
 trap 'as_root rm -rf "$work"' EXIT
-say "Debian 12 is put together"
 chmod 755 "$work" # mmdebstrap's apt is another user
+# make NAME SUITE OPTION… dpkg need not wait for the disk: what is half made is not used.
+make() {
+  local name=$1 suite=$2 to=$out/$1 root=$work/$1
+  shift 2
+  say "$name is put together"
+  mkdir -p "$to"
+  # shellcheck disable=SC2016 # mmdebstrap's own shell expands it
+  as_root mmdebstrap --quiet --variant=minbase --mode=root \
+    --include=systemd-sysv,dbus,dbus-user-session,libpam-systemd,linux-image-cloud-amd64,initramfs-tools,zstd,e2fsprogs \
+    --include=ca-certificates,curl,procps,python3-minimal,libstdc++6 \
+    --dpkgopt=force-unsafe-io \
+    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --customize-hook='chroot "$1" useradd --create-home --shell /bin/bash someone' "$@" \
+    "$suite" "$root"
+  cp "$root"/boot/vmlinuz-* "$to/vmlinuz"
+  as_root cat "$root"/boot/initrd.img-* >"$to/initrd"
+  rm -f "$to/root"
+  # Sparse: what is not written takes no room.
+  as_root mke2fs -q -t ext4 -d "$root" "$to/root" 4G
+  as_root chown "$(id -u)" "$to/root"
+  as_root rm -rf "$root"
+}
+rm -rf "$out/done" "$out"/{vmlinuz,initrd,root} # of an older one
+make debian bookworm
 # shellcheck disable=SC2016 # mmdebstrap's own shell expands it
-as_root mmdebstrap --quiet --variant=minbase --mode=root \
-  --include=systemd-sysv,dbus,dbus-user-session,libpam-systemd,linux-image-cloud-amd64,initramfs-tools,zstd,e2fsprogs \
-  --include=ca-certificates,curl,procps,python3-minimal,libstdc++6 \
-  --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-  --customize-hook='chroot "$1" useradd --create-home --shell /bin/bash someone' \
-  bookworm "$work/root"
-cp "$work"/root/boot/vmlinuz-* "$out/vmlinuz.new"
-as_root cat "$work"/root/boot/initrd.img-* >"$out/initrd.new"
-rm -f "$out/root.new"
-# Sparse: what is not written takes no room.
-as_root mke2fs -q -t ext4 -d "$work/root" "$out/root.new" 4G
-as_root chown "$(id -u)" "$out/root.new"
-for f in vmlinuz initrd root; do mv -f "$out/$f.new" "$out/$f"; done
+make newest trixie \
+  --setup-hook='sed -n "s/ trixie / trixie-backports /p" "$1"/etc/apt/sources.list >"$1"/etc/apt/sources.list.d/backports.list' \
+  --setup-hook='printf "Package: linux-*\nPin: release n=trixie-backports\nPin-Priority: 900\n" >"$1"/etc/apt/preferences.d/backports'
 echo "$sum" >"$out/done"

@@ -26,14 +26,23 @@ const command = `root=/dev/vda rw console=ttyS0 quiet panic=-1 no_timer_check ` 
 	`systemd.run="/bin/sh -c 'mount /dev/vdb ` + Folder + ` && exec ` + Folder + `/run >/dev/ttyS1 2>&1 </dev/null'" ` +
 	`systemd.run_success_action=poweroff-force systemd.run_failure_action=poweroff-force`
 
-// Run boots the machine with a copy of dir at Folder, runs the program run that is in
-// it, as root, and returns what that printed. repository is the way to the top of it.
-func Run(t testing.TB, repository, dir string) string {
+// Machine is one of those that there are.
+type Machine string
+
+// The machines.
+const (
+	Debian Machine = "debian" // 12, with its own kernel
+	Newest Machine = "newest" // Debian with the newest kernel of its backports
+)
+
+// Run boots m with a copy of dir at Folder, runs the program run that is in it, as
+// root, and returns what that printed. repository is the way to the top of it.
+func (m Machine) Run(t testing.TB, repository, dir string) string {
 	t.Helper()
-	root := filepath.Join(repository, made)
-	if _, err := os.Stat(filepath.Join(root, "done")); err != nil {
+	if _, err := os.Stat(filepath.Join(repository, made, "done")); err != nil {
 		t.Skip("needs test/machine/install.sh to have run, on Debian")
 	}
+	root := filepath.Join(repository, made, string(m))
 	own := t.TempDir()
 	disk, console := filepath.Join(own, "disk"), filepath.Join(own, "console")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
