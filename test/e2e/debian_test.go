@@ -50,7 +50,7 @@ func TestOnDebian(t *testing.T) {
 		t.Skip("needs amd64: the machine is made for it alone")
 	}
 	if raced {
-		t.Skip("needs a build without the race detector: it does not run everywhere")
+		t.Skip("needs a build without the race detector: with it a start takes seconds on an emulated machine")
 	}
 	dir := t.TempDir()
 	self, err := os.Executable()
