@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -202,6 +203,12 @@ func says(media, body string) http.HandlerFunc {
 		w.Header().Set("Content-Type", media)
 		_, _ = io.WriteString(w, body)
 	}
+}
+
+func (p *provider) all() []*http.Request {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.got)
 }
 
 func (p *provider) asked() (r *http.Request, body string) {

@@ -37,8 +37,8 @@ func TestBreaker(t *testing.T) {
 		t.Errorf("%+v", c.Steps)
 	}
 	b.post("/v1/chat/completions", hello)
-	if c := b.last(); len(first.got) != failures || !strings.Contains(c.Steps[0].Error, "not asked again for 10s") {
-		t.Errorf("asked %d times; %+v", len(first.got), c.Steps)
+	if c := b.last(); len(first.all()) != failures || !strings.Contains(c.Steps[0].Error, "not asked again for 10s") {
+		t.Errorf("asked %d times; %+v", len(first.all()), c.Steps)
 	}
 	alone := strings.Replace(hello, `"any"`, `"alone"`, 1)
 	if got := b.post("/v1/chat/completions", alone); got.status != 500 || got.header.Get("Retry-After") == "" || !strings.Contains(got.text(), "no memory") {

@@ -36,7 +36,7 @@ func TestKeyGoesToItsHostAlone(t *testing.T) {
 	if got := b.post("/v1/chat/completions", hello); !strings.Contains(got.body, "second") {
 		t.Errorf("%+v", got)
 	}
-	if len(elsewhere.got) != 1 {
+	if len(elsewhere.all()) != 1 {
 		t.Error("the redirect was followed")
 	}
 	for p, want := range map[*provider]string{first: "one", second: "two"} {
@@ -71,10 +71,11 @@ func TestAgentChoosesNoHostAndNoKey(t *testing.T) {
 		ask(other.URL+"/v1/chat/completions", "inference.local", body) // as to a proxy
 		ask("/v1/chat/completions", strings.TrimPrefix(other.URL, "http://"), body)
 	}
-	if len(other.got) != 0 || len(ours.got) != 9 {
-		t.Errorf("%d calls elsewhere, %d where they belong", len(other.got), len(ours.got))
+	elsewhere, belong := other.all(), ours.all()
+	if len(elsewhere) != 0 || len(belong) != 9 {
+		t.Errorf("%d calls elsewhere, %d where they belong", len(elsewhere), len(belong))
 	}
-	for _, r := range ours.got {
+	for _, r := range belong {
 		if r.Header.Get("Authorization") != "" || r.Header.Get("X-Api-Key") != "" {
 			t.Errorf("a key of another provider: %v", r.Header)
 		}

@@ -16,18 +16,24 @@ import (
 // Serve answers the connections of l until ctx ends; then it cuts the calls in
 // flight, and returns when they are recorded.
 func (r *Router) Serve(ctx context.Context, l net.Listener) error {
-	var calls sync.WaitGroup // being answered
+	// A connection is counted before server.Serve can return, and until the handler has:
+	// who counted calls as they begin could have waited for none when the last one began.
+	var open sync.WaitGroup
 	server := r.server()
-	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		calls.Add(1)
-		defer calls.Done()
-		r.ServeHTTP(w, req)
-	})
+	server.ConnState = func(_ net.Conn, s http.ConnState) {
+		switch s {
+		case http.StateNew:
+			open.Add(1)
+		case http.StateClosed, http.StateHijacked:
+			open.Done()
+		}
+	}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	err := server.Serve(&slotted{Listener: l, slots: r.slots})
 	if ctx.Err() != nil || errors.Is(err, http.ErrServerClosed) {
-		calls.Wait()
+		_ = server.Close() // what was accepted while the first one closed the others
+		open.Wait()
 		r.Drain()
 		return nil
 	}

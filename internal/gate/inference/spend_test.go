@@ -74,12 +74,12 @@ func TestSpend(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	ask("local", "free")
-	asked := len(cloud.got)
+	asked := len(cloud.all())
 	got := b.post("/v1/chat/completions", `{"model":"only-big","messages":[]}`)
 	if got.status != 429 || !strings.Contains(got.body, "insufficient_quota") || got.header.Get("X-Should-Retry") != "false" || !strings.Contains(got.text(), "raise spend_per_day in inference.yaml") {
 		t.Errorf("%+v", got)
 	}
-	if c := b.last(); !c.Refused || len(cloud.got) != asked {
+	if c := b.last(); !c.Refused || len(cloud.all()) != asked {
 		t.Errorf("asked all the same: %+v", c)
 	}
 	want := []string{"spend_per_day false 0.84 of 1.05 for today", "spend_per_day true 1.26 of 1.05 for today"}

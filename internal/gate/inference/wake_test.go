@@ -3,6 +3,7 @@ package inference
 import (
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -49,7 +50,7 @@ func TestWake(t *testing.T) {
 	if !strings.Contains(alive.body, "[DONE]") {
 		t.Errorf("of the living one: %q", alive.body)
 	}
-	if n := len(b.router.reached.All()); n != 0 {
-		t.Errorf("%d connections are still listed", n)
+	for len(b.router.reached.All()) != 0 {
+		runtime.Gosched() // they are listed until they are closed, after the answer
 	}
 }
