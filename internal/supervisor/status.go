@@ -175,6 +175,10 @@ const largeBook = 2 << 30
 // handOn is how a controller comes to be handed on to a user's processes.
 const handOn = "start nemoclaw where it is handed on: systemd-run --user --scope -p Delegate=yes nemoclaw … (as root without --user)"
 
+// holdsSockets is the version of Landlock from which a sandbox reaches no Unix socket
+// that was made outside; see package confine.
+const holdsSockets = 9
+
 // notes are the standing conditions that the operator should know.
 func (k *keeper) notes(ctx context.Context) []string {
 	var n []string
@@ -204,7 +208,7 @@ func (k *keeper) notes(ctx context.Context) []string {
 		n = append(n, "system calls that are refused in silence elsewhere are events here, which makes programs slower (audit_syscalls in sandbox.yaml)")
 	}
 	for _, m := range k.settings.Mounts {
-		if !m.ReadOnly {
+		if !m.ReadOnly && k.box.ABI() < holdsSockets {
 			n = append(n, "a Unix socket that a host program makes below "+m.Host+" can be reached from inside")
 		}
 	}
