@@ -215,6 +215,9 @@ func TestReadFixtures(t *testing.T) {
 		}},
 		{"the machine's vsock", map[string]string{"proc/self/net/protocols": "AF_VSOCK  1240 0\n"}, func(f Facts) bool { return f.Vsock == Shared }},
 		{"a vsock of its own", map[string]string{"proc/self/net/protocols": "AF_VSOCK  1240 0\n", "proc/sys/net/vsock/child_ns_mode": "global\n"}, func(f Facts) bool { return f.Vsock == Divided }},
+		{"vsock that can be loaded", map[string]string{
+			"proc/sys/kernel/osrelease": "6.1.0-1-cloud", "lib/modules/6.1.0-1-cloud/modules.dep": "kernel/net/vmw_vsock/vsock.ko.xz:\n",
+		}, func(f Facts) bool { return f.Vsock == Shared }},
 		{"no vsock", map[string]string{"proc/self/net/protocols": "UNIX  1240 0\n"}, func(f Facts) bool { return f.Vsock == NoVsock }},
 		{"WSL 1", map[string]string{"proc/sys/kernel/osrelease": "4.4.0-19041-Microsoft\n"}, func(f Facts) bool { return f.WSL == 1 }},
 		{"a release candidate", map[string]string{"proc/sys/kernel/osrelease": "7.1-rc2\n"}, func(f Facts) bool { return f.Kernel == Version{7, 1} }},

@@ -33,7 +33,7 @@ func read(root string) Facts {
 	f.Namespaces = namespaces(root)
 	f.Seccomp = seccomp(root)
 	f.Capture = capture(root, f.Release)
-	f.Vsock = vsock(root)
+	f.Vsock = vsock(root, f.Release)
 	groups := groupsOf(root)
 	f.Cgroup = groups.writable()
 	f.Memory = memory(root, groups)

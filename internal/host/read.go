@@ -87,17 +87,19 @@ func capture(root, release string) Capture {
 	return Capture{in("nf_tables"), in("nft_tproxy")}
 }
 
-// vsock looks for the family among those that sockets are made of, and for the
-// setting by which package launch/birth divides it.
-func vsock(root string) Vsock {
-	if !strings.Contains(text(root, "proc/self/net/protocols"), "AF_VSOCK") {
-		return NoVsock
-	}
+// vsock looks for the setting by which package launch/birth divides the family, and
+// for the family among those that sockets are made of, or its module: whoever makes
+// such a socket has the kernel load it.
+func vsock(root, release string) Vsock {
 	var fs unix.Statfs_t
 	if unix.Statfs(filepath.Join(root, "proc/sys/net/vsock/child_ns_mode"), &fs) == nil && fs.Flags&unix.ST_RDONLY == 0 {
 		return Divided
 	}
-	return Shared
+	if strings.Contains(text(root, "proc/self/net/protocols"), "AF_VSOCK") ||
+		strings.Contains(text(root, filepath.Join("lib/modules", release, "modules.dep")), "/vsock.ko") {
+		return Shared
+	}
+	return NoVsock
 }
 
 func known(options map[string]string, name string) Known {
