@@ -102,7 +102,7 @@ func environment(own ...string) []string {
 // those whose needs are too big for a copy, too slow to do twice, or root. What they
 // show, TestOpenClaw and TestKilledChange show as a user.
 func skipped() string {
-	const always = "TestAsUser|TestOnDebian|TestUpgradeOfALiveOpenClaw|TestAgents|TestWhatsApp|TestToolchains|TestFullDisk|TestReadOnlyDisk|TestDiskFailsWhileItRuns|TestHiddenProc|TestTwoUsers|TestKilledAtEachStep|TestConnectionsAfterASleep"
+	const always = "TestAsUser|TestOnDebian|TestOnNewest|TestUpgradeOfALiveOpenClaw|TestAgents|TestWhatsApp|TestToolchains|TestFullDisk|TestReadOnlyDisk|TestDiskFailsWhileItRuns|TestHiddenProc|TestTwoUsers|TestKilledAtEachStep|TestConnectionsAfterASleep"
 	if s := flag.Lookup("test.skip").Value.String(); s != "" {
 		return always + "|" + s
 	}
